@@ -1,0 +1,73 @@
+//! Accounts: what is stored of a user, and the values it is made of.
+//! No HTTP and no storage here; adapters implement [`AccountStore`].
+
+mod email;
+mod group;
+mod hasher;
+mod password;
+mod store;
+mod username;
+
+pub use email::{Email, EmailError};
+pub use group::{Group, GroupError};
+pub use hasher::{HashError, Hasher, PasswordHash};
+pub use password::{Password, PasswordProblem, PasswordProfile};
+pub use store::{AccountStore, CreateError, Field, UpdateError};
+pub use username::{Username, UsernameError};
+
+use crate::clock::Timestamp;
+use uuid::Uuid;
+
+/// The stable identity of an account; never given to another one (UUID version 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(pub Uuid);
+
+impl std::fmt::Display for AccountId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A stored user.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Stable identity.
+    pub id: AccountId,
+    /// Sign-in name; unique without regard to case.
+    pub username: Username,
+    /// Address; unique by its canonical form.
+    pub email: Email,
+    /// Whether the address is known to be the owner's. Accounts made by an operator count as verified.
+    pub email_verified: bool,
+    /// Display name, free text of at most 128 characters; empty when none was given.
+    pub name: String,
+    /// `https` address of a picture.
+    pub avatar_url: Option<String>,
+    /// Groups, in the order given.
+    pub groups: Vec<Group>,
+    /// What the password is checked against.
+    pub password: PasswordHash,
+    /// Locked by an operator: may not sign in, and has no sessions.
+    pub locked: bool,
+    /// Raised by everything that must end what was issued before: lock, password change, reset.
+    pub generation: u64,
+    /// What the account's sessions still have to learn (see [`SessionMark`]).
+    pub mark: Option<SessionMark>,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// Raised by every write; an update names the version that it was made from.
+    pub version: u64,
+}
+
+/// Work on an account's sessions that was decided with a change of the account and is not yet known to be done.
+///
+/// It is stored in the same write as the change, carried out before the change is acknowledged, and cleared after.
+/// Whoever finds one later (after a crash, or in the process that holds the sessions) finishes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionMark {
+    /// Sessions carry an old name, address or groups and must be rewritten.
+    Rewrite,
+    /// All sessions must end.
+    End,
+}

@@ -1,0 +1,15 @@
+//! Portcullis: a login in front of any application.
+
+pub mod account;
+pub mod clock;
+pub mod config;
+pub mod entropy;
+pub mod host;
+pub mod identity;
+pub mod login;
+pub mod policy;
+pub mod portal;
+pub mod profile;
+pub mod registration;
+pub mod session;
+pub mod store;

@@ -1,0 +1,16 @@
+//! Adapters: where accounts and sessions are really kept. SQL lives here and nowhere else.
+
+pub mod memory;
+pub mod sqlite;
+
+/// A store could not do what it was asked: it is unreachable, too slow, or broken. The text is for the log.
+#[derive(Clone, Debug)]
+pub struct StoreError(pub String);
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StoreError {}
