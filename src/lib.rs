@@ -1,9 +1,13 @@
 //! Portcullis: a login in front of any application.
 
 pub mod account;
+pub mod admin;
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod entropy;
+pub mod gate;
+pub mod gateway;
 pub mod host;
 pub mod identity;
 pub mod login;
@@ -11,5 +15,8 @@ pub mod policy;
 pub mod portal;
 pub mod profile;
 pub mod registration;
+pub mod sample;
+pub mod server;
 pub mod session;
 pub mod store;
+pub mod target;

@@ -2,7 +2,7 @@
 
 mod path;
 
-pub use path::{PathPattern, PathPatternError};
+pub use path::{PathPattern, PathPatternError, is_at_or_below};
 
 use crate::host::{Host, HostPattern};
 use http::Method;

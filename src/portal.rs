@@ -1,5 +1,7 @@
 //! Our own pages and API: an axum router that the gateway calls for everything under `server.prefix`.
 
+pub mod error_page;
+
 use crate::account::AccountId;
 use crate::host::Host;
 use crate::session::{Session, SessionKey};

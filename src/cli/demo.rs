@@ -1,0 +1,65 @@
+//! `portcullis demo`: everything embedded, nothing to install, nothing left behind.
+
+use super::serve::serve;
+use crate::account::Password;
+use crate::app::App;
+use crate::config::{Settings, load_str};
+use crate::entropy::random_bytes;
+use crate::host::Host;
+use crate::server::{BoundAddress, Running};
+use base64::Engine as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Name of the demo's user.
+const USERNAME: &str = "demo";
+
+/// Runs the demo at `listen` (`127.0.0.1:8080` by default).
+///
+/// # Errors
+/// One sentence when it cannot start.
+pub fn run(listen: &str) -> Result<(), String> {
+    let folder = tempfile::Builder::new().prefix("portcullis-demo-").tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
+    let settings = settings(listen, folder.path())?;
+    let result = serve(settings, announce);
+    folder.close().map_err(|error| format!("cannot remove the temporary folder: {error}"))?;
+    result
+}
+
+fn settings(listen: &str, folder: &Path) -> Result<Settings, String> {
+    // A JSON text is a YAML flow scalar, so an odd address is refused as an address and never read as YAML.
+    let listen = serde_json::Value::from(listen);
+    let yaml = format!(
+        "server: {{ listen: [{listen}] }}\n\
+         portal: {{ landing: / }}\n\
+         accounts: {{ registration: open }}\n\
+         log: {{ level: warn, access: false }}\n\
+         routes: [{{ path: /, upstream: sample }}]\n\
+         access: {{ default: authenticated, rules: [{{ path: /public, allow: public }}] }}\n"
+    );
+    let mut settings = load_str(&yaml, folder, &[]).map_err(|report| report.to_string())?.settings;
+    settings.admin = None;
+    let hosts = settings.server.listen.iter().filter_map(|address| match address {
+        crate::config::ListenAddress::Tcp(address) => Host::parse(&address.ip().to_string()),
+        crate::config::ListenAddress::Unix(_) => None,
+    });
+    settings.local_hosts_only = Some(hosts.collect());
+    Ok(settings)
+}
+
+fn announce(running: &Running, app: &Arc<App>) -> Result<(), String> {
+    let password = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random_bytes::<12>());
+    let email = "demo@localhost.example".to_owned();
+    let added = app.administration.add_blocking(USERNAME, &email, &["admins".to_owned()], Password::new(password.clone()));
+    added.map_err(|error| format!("cannot make the demo's user: {error}"))?;
+    let url = running.addresses().iter().find_map(BoundAddress::tcp).map_or_else(String::new, |address| format!("http://{address}/"));
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "Portcullis demo: a sample application behind a login. Ctrl-C ends it and leaves nothing behind.\n\
+         url: {url}\nusername: {USERNAME}\npassword: {password}"
+    )
+    .and_then(|()| out.flush())
+    .map_err(|error| format!("cannot print the address: {error}"))
+}

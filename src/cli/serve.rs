@@ -1,0 +1,70 @@
+//! `portcullis serve`: runs the gateway until it is told to stop.
+
+use crate::app::App;
+use crate::clock::SystemClock;
+use crate::config::{Settings, UserStore};
+use crate::server::{self, Running};
+use crate::logging;
+use std::io::Write as _;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Serves these settings until SIGTERM or SIGINT; `announce` is called once everything listens.
+///
+/// # Errors
+/// One sentence when the gateway cannot start.
+pub fn serve(settings: Settings, announce: impl FnOnce(&Running, &Arc<App>) -> Result<(), String> + Send) -> Result<(), String> {
+    logging::start(&settings.log);
+    raise_open_files_limit();
+    let threads = settings.server.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    // One thread a core without work stealing: the cheapest way that Pingora runs.
+    let workers = pingora_runtime::Runtime::new_no_steal(threads, "gateway");
+    let main = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| format!("cannot start: {error}"))?;
+    main.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(|error| format!("cannot listen for signals: {error}"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("cannot listen for signals: {error}"))?;
+        let app = App::open(Arc::new(settings), Arc::new(SystemClock)).map_err(|error| error.to_string())?;
+        app.start();
+        let starting = workers.get_handle().spawn(server::start(app.clone()));
+        let running = starting.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        announce(&running, &app)?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        tokio::select! {
+            () = running.stop() => {}
+            // Asked a second time, nobody wants to wait.
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        app.close();
+        Ok(())
+    })
+}
+
+/// `portcullis serve`: prints where it listens.
+///
+/// # Errors
+/// One sentence when the gateway cannot start.
+pub fn run(settings: Settings) -> Result<(), String> {
+    serve(settings, |running, app| {
+        let mut out = std::io::stdout().lock();
+        let listening = running.addresses().iter().map(|address| ("listening", address));
+        for (what, address) in listening.chain(running.admin().map(|address| ("admin", address))) {
+            writeln!(out, "{what}: {address}").map_err(|error| format!("cannot print the addresses: {error}"))?;
+        }
+        let UserStore::Sqlite(path) = &app.settings.stores.users;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), users = %path.display(), "serving");
+        Ok(())
+    })
+}
+
+/// Every proxied connection needs two descriptors, and common soft limits are 1024.
+fn raise_open_files_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Best effort: at the old limit the gateway serves fewer connections.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}

@@ -1,0 +1,230 @@
+//! The one decision: who asks, and may they? Used for proxied requests and, later, for forward-auth alike.
+//! No HTTP server here; any doubt is a refusal.
+
+use crate::clock::SharedClock;
+use crate::policy::{Access, Destination, Policy};
+use crate::portal::Presence;
+use crate::session::{CookieKey, SessionStore};
+use http::HeaderMap;
+use http::header::COOKIE;
+use std::sync::Arc;
+
+/// Finds out who is there, and judges.
+pub struct Gate {
+    sessions: Arc<dyn SessionStore>,
+    cookie_key: CookieKey,
+    clock: SharedClock,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Goes on; everyone may.
+    Public,
+    /// Goes on; the one who asks may.
+    Allow,
+    /// Must sign in first.
+    Login,
+    /// Is known and may not.
+    Forbidden,
+    /// Cannot be decided: the session store did not answer.
+    Unavailable,
+}
+
+impl Verdict {
+    /// Its name in logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Allow => "allow",
+            Self::Login => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// A verdict and what else the deciding rule means for the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Judgement {
+    /// What becomes of the request.
+    pub verdict: Verdict,
+    /// Index of the deciding rule; `None` for the default.
+    pub rule: Option<usize>,
+    /// Whether headers that override the method must be removed.
+    pub names_methods: bool,
+}
+
+impl Gate {
+    /// A gate over these sessions.
+    #[must_use]
+    pub fn new(sessions: Arc<dyn SessionStore>, cookie_key: CookieKey, clock: SharedClock) -> Self {
+        Self { sessions, cookie_key, clock }
+    }
+
+    /// Who the request's session cookie, under this name, speaks for.
+    pub async fn presence(&self, headers: &HeaderMap, cookie_name: &str) -> Presence {
+        let Some(id) = session_cookie(headers, cookie_name).and_then(|value| self.cookie_key.open(value)) else {
+            return Presence::Nobody;
+        };
+        let key = id.key();
+        match self.sessions.find(&key, self.clock.now()).await {
+            Ok(Some(session)) => Presence::Somebody { key, session },
+            Ok(None) => Presence::Nobody,
+            Err(error) => {
+                tracing::warn!(%error, "session store did not answer");
+                Presence::Unknown
+            }
+        }
+    }
+
+    /// Notes activity of whoever is there, if the last one noted is old enough.
+    pub fn note_activity(&self, presence: &Presence) {
+        if let Presence::Somebody { key, session } = presence {
+            let now = self.clock.now();
+            if now.since(session.last_seen) >= session.touch_interval() {
+                self.sessions.touch(key, now);
+            }
+        }
+    }
+
+    /// Judges. Pure.
+    #[must_use]
+    pub fn judge(policy: &Policy, destination: &Destination<'_>, presence: &Presence) -> Judgement {
+        let requirement = policy.requirement(destination);
+        let verdict = match (requirement.access, presence) {
+            (Access::Public, _) => Verdict::Public,
+            // No second factor can be given yet, so a rule that asks for one lets nobody in.
+            (Access::Deny | Access::Mfa, _) => Verdict::Forbidden,
+            (Access::Authenticated, Presence::Nobody) => Verdict::Login,
+            (Access::Authenticated, Presence::Unknown) => Verdict::Unavailable,
+            (Access::Authenticated, Presence::Somebody { session, .. }) => match requirement.only {
+                Some(only) if !only.admits(&session.user.username, &session.user.groups) => Verdict::Forbidden,
+                _ => Verdict::Allow,
+            },
+        };
+        Judgement { verdict, rule: requirement.rule, names_methods: requirement.names_methods }
+    }
+}
+
+/// The value of the cookie with exactly this name; none where two differ (which of them did the browser mean?).
+fn session_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let mut found = None;
+    for (cookie, value) in headers.get_all(COOKIE).iter().flat_map(|line| cookies(line.as_bytes())) {
+        if cookie != name.as_bytes() {
+            continue;
+        }
+        match found {
+            Some(first) if first != value => return None,
+            _ => found = Some(value),
+        }
+    }
+    found
+}
+
+/// The name-value pairs of a `Cookie` line; only spaces and tabs around names and values are no part of them.
+pub fn cookies(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    line.split(|byte| *byte == b';').filter_map(|pair| {
+        let at = pair.iter().position(|byte| *byte == b'=')?;
+        Some((trim(&pair[..at]), trim(&pair[at + 1..])))
+    })
+}
+
+fn trim(bytes: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = bytes.iter().position(|byte| !blank(byte)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
+    &bytes[start..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::AccountId;
+    use crate::clock::Timestamp;
+    use crate::host::Host;
+    use crate::policy::{PathPattern, Rule};
+    use crate::session::{Session, SessionKey, SessionUser};
+    use http::{HeaderValue, Method};
+    use std::time::Duration;
+
+    fn cookie(lines: &[&[u8]]) -> Option<Vec<u8>> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
+        session_cookie(&headers, "portcullis").map(<[u8]>::to_vec)
+    }
+
+    /// threats.md S05, S07
+    #[test]
+    fn the_session_cookie_is_the_one_with_exactly_our_name() {
+        assert_eq!(cookie(&[b"a=b; portcullis=one ;c=d"]).as_deref(), Some(&b"one"[..]));
+        assert_eq!(cookie(&[b"portcullis=one", b"portcullis=one"]).as_deref(), Some(&b"one"[..]));
+        assert_eq!(cookie(&[b"portcullis=one; portcullis=two"]), None);
+        assert_eq!(cookie(&[b"portcullis=one", b"portcullis=two"]), None);
+        for other in
+            [&b"\xe2\x80\x80portcullis=x"[..], b"Portcullis=x", b" =portcullis=x", b"portcullis-csrf=x", b"$Version=1", b"portcullis"]
+        {
+            assert_eq!(cookie(&[other]), None, "{other:?}");
+        }
+    }
+
+    fn somebody(groups: &[&str]) -> Presence {
+        let user = SessionUser {
+            id: AccountId(uuid::Uuid::nil()),
+            username: "alice".into(),
+            name: String::new(),
+            email: String::new(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            version: 1,
+        };
+        let session = Session {
+            user,
+            created_at: Timestamp(0),
+            last_seen: Timestamp(0),
+            idle_timeout: Duration::from_secs(60),
+            expires_at: Timestamp(60_000),
+            remember: false,
+            client: None,
+            user_agent: String::new(),
+        };
+        Presence::Somebody { key: SessionKey([0; 32]), session: Arc::new(session) }
+    }
+
+    fn verdict(allow: Access, groups: &[&str], presence: &Presence) -> Verdict {
+        let rule = Rule {
+            host: None,
+            path: Some(PathPattern::glob("/").unwrap()),
+            methods: vec![],
+            networks: vec![],
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            users: vec![],
+            allow,
+        };
+        let host = Host::parse("app.test").unwrap();
+        let destination = Destination { host: &host, path: b"/", method: &Method::GET, client: [127, 0, 0, 1].into() };
+        Gate::judge(&Policy { default: Access::Deny, rules: vec![rule] }, &destination, presence).verdict
+    }
+
+    /// S0.5, contract 3.5–3.6
+    #[test]
+    fn who_asks_and_what_the_rule_asks_for_make_the_verdict() {
+        assert_eq!(verdict(Access::Authenticated, &[], &Presence::Nobody), Verdict::Login);
+        assert_eq!(verdict(Access::Authenticated, &[], &somebody(&[])), Verdict::Allow);
+        assert_eq!(verdict(Access::Authenticated, &["admins"], &Presence::Nobody), Verdict::Login);
+        assert_eq!(verdict(Access::Authenticated, &["admins"], &somebody(&["users"])), Verdict::Forbidden);
+        assert_eq!(verdict(Access::Authenticated, &["admins"], &somebody(&["admins"])), Verdict::Allow);
+        assert_eq!(verdict(Access::Deny, &[], &somebody(&["admins"])), Verdict::Forbidden);
+        assert_eq!(verdict(Access::Mfa, &[], &somebody(&["admins"])), Verdict::Forbidden);
+    }
+
+    /// threats.md B22
+    #[test]
+    fn a_store_that_does_not_answer_opens_nothing_but_what_is_public() {
+        assert_eq!(verdict(Access::Authenticated, &[], &Presence::Unknown), Verdict::Unavailable);
+        assert_eq!(verdict(Access::Public, &[], &Presence::Unknown), Verdict::Public);
+        assert_eq!(verdict(Access::Deny, &[], &Presence::Unknown), Verdict::Forbidden);
+    }
+}

@@ -1,0 +1,448 @@
+//! The gateway: the life of a request, one call per phase. Pingora carries the bytes; what is decided is decided in
+//! `gate`, and what is sent on is written in `forward`.
+
+mod bridge;
+mod client;
+mod connection;
+mod exchange;
+mod forward;
+mod head;
+mod routes;
+mod upstream;
+
+pub use connection::Connections;
+pub use routes::{Routes, RoutesError, wants_sample};
+
+use crate::app::App;
+use crate::config::{Settings, TlsSettings};
+use crate::gate::{Gate, Judgement, Verdict};
+use crate::identity::Identity;
+use crate::policy::Destination;
+use crate::portal::error_page::{ErrorPages, Fault};
+use crate::portal::{Presence, Visit};
+use async_trait::async_trait;
+use bytes::Bytes;
+use exchange::Facts;
+use forward::{Forward, Strip, rewrite_response};
+use http::{HeaderMap, HeaderValue, Method, Response};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session as Exchange};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use routes::{Own, Way};
+use std::sync::Arc;
+use std::time::Instant;
+use upstream::Server;
+
+/// What every request needs; made once, shared by all connections.
+#[derive(Clone)]
+pub struct Gateway(Arc<Parts>);
+
+struct Parts {
+    settings: Arc<Settings>,
+    gate: Gate,
+    routes: Routes,
+    portal: axum::Router,
+    error_pages: ErrorPages,
+    strip: Strip,
+    hsts: Option<HeaderValue>,
+}
+
+/// One request on its way: what is known of it so far.
+pub struct Passage {
+    started: Instant,
+    request_id: String,
+    facts: Option<Facts>,
+    route: Option<usize>,
+    names_methods: bool,
+    private: bool,
+    identity: Option<Identity>,
+    server: Option<Arc<Server>>,
+    tried: Vec<Arc<Server>>,
+    body: u64,
+    upgrade: bool,
+    decision: &'static str,
+}
+
+impl Gateway {
+    /// A gateway over the app's stores and settings, with `portal` for its own pages.
+    #[must_use]
+    pub fn new(app: &App, routes: Routes, portal: axum::Router) -> Self {
+        let settings = app.settings.clone();
+        let hsts = settings.server.tls.as_ref().and_then(hsts);
+        Self(Arc::new(Parts {
+            gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
+            routes,
+            portal,
+            error_pages: ErrorPages::new(&settings),
+            strip: Strip::new(settings.identity.reserved()),
+            hsts,
+            settings,
+        }))
+    }
+
+    /// The answer to what never became a request.
+    fn refusal(&self, fault: &Fault, headers: &HeaderMap) -> Response<Bytes> {
+        self.0.error_pages.render(fault, headers, &new_request_id())
+    }
+
+    /// Decides on a request: it is answered here (`Err` where it is refused), or goes on.
+    async fn decide(&self, exchange: &mut Exchange, passage: &mut Passage) -> Result<Option<Response<Bytes>>, Fault> {
+        let parts = &self.0;
+        let facts = Facts::establish(exchange, &parts.settings)?;
+        passage.request_id = request_id(exchange, &facts);
+        passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
+        let facts = passage.facts.insert(facts).clone();
+        if let Some(location) = self.https_instead(exchange, &facts) {
+            passage.decision = "redirect";
+            return Ok(Some(redirect(308, &location)));
+        }
+        match parts.routes.find(&facts)? {
+            Way::Own(own) => self.own_page(exchange, passage, &facts, own).await.map(Some),
+            Way::Redirect(location) => Ok(Some(redirect(302, &location))),
+            Way::Route(route) => self.pass(exchange, passage, &facts, route).await,
+        }
+    }
+
+    async fn own_page(&self, exchange: &mut Exchange, passage: &mut Passage, facts: &Facts, own: Own) -> Result<Response<Bytes>, Fault> {
+        let parts = &self.0;
+        passage.decision = "own";
+        let session = if own.needs_session { self.presence(exchange, facts).await } else { Presence::Nobody };
+        if own.is_activity {
+            parts.gate.note_activity(&session);
+        }
+        let visit = Visit {
+            https: facts.https,
+            host: facts.host.clone(),
+            authority: facts.authority.clone(),
+            client: facts.client,
+            request_id: passage.request_id.clone(),
+            session,
+        };
+        bridge::call(exchange, &parts.portal, visit, own.path.as_deref(), parts.settings.server.limits.own_body).await
+    }
+
+    async fn presence(&self, exchange: &Exchange, facts: &Facts) -> Presence {
+        let cookie = crate::session::SessionCookies::for_scheme(facts.https, &self.0.settings.cookies).session_name();
+        self.0.gate.presence(&exchange.req_header().headers, cookie).await
+    }
+
+    /// Judges a request for an upstream. `None`: it goes on.
+    async fn pass(
+        &self,
+        exchange: &mut Exchange,
+        passage: &mut Passage,
+        facts: &Facts,
+        route: usize,
+    ) -> Result<Option<Response<Bytes>>, Fault> {
+        let parts = &self.0;
+        passage.route = Some(route);
+        let presence = self.presence(exchange, facts).await;
+        let destination =
+            Destination { host: &facts.host, path: facts.target.path(), method: &facts.method, client: facts.client_for_rules() };
+        let Judgement { verdict, names_methods, .. } = Gate::judge(&parts.settings.policy, &destination, &presence);
+        passage.names_methods = names_methods;
+        passage.decision = verdict.name();
+        match verdict {
+            Verdict::Login => return self.ask_to_sign_in(exchange, facts).map(Some),
+            Verdict::Forbidden => return Err(Fault::Forbidden { switch_url: self.login_url(Some(facts.target.as_str()), true) }),
+            Verdict::Unavailable => return Err(Fault::Unavailable { retry_after: 2 }),
+            Verdict::Public | Verdict::Allow => {}
+        }
+        if passage.upgrade {
+            parts.routes.check_websocket_origin(route, &exchange.req_header().headers, facts)?;
+        }
+        parts.gate.note_activity(&presence);
+        passage.private = verdict != Verdict::Public;
+        if let Presence::Somebody { session, .. } = &presence {
+            passage.identity = Some(Identity::of(&session.user, &parts.settings.identity));
+        }
+        Ok(None)
+    }
+
+    /// A navigation is sent to the login; all else is told that it has no credential.
+    fn ask_to_sign_in(&self, exchange: &Exchange, facts: &Facts) -> Result<Response<Bytes>, Fault> {
+        let headers = &exchange.req_header().headers;
+        if !exchange::is_navigation(headers) {
+            let in_frame = headers.get("sec-fetch-dest").is_some_and(|value| value.as_bytes().ends_with(b"frame"));
+            return Err(Fault::Unauthorized { login_url: self.login_url(None, false), in_frame });
+        }
+        match facts.method {
+            Method::GET | Method::HEAD => Ok(redirect(302, &self.login_url(Some(facts.target.as_str()), false))),
+            Method::POST if exchange::is_form(headers) => {
+                let back = exchange::same_origin_referer(headers, facts);
+                Ok(redirect(303, &self.login_url(back.as_deref(), false)))
+            }
+            _ => Err(Fault::Unauthorized { login_url: self.login_url(None, false), in_frame: false }),
+        }
+    }
+
+    /// Address of the login page on the same host. `rd` is left out where the address would pass 2 KiB.
+    fn login_url(&self, rd: Option<&str>, switch: bool) -> String {
+        let login = format!("{}/login", self.0.settings.server.prefix);
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if switch {
+            query.append_key_only("switch");
+        }
+        if let Some(rd) = rd {
+            query.append_pair("rd", rd);
+        }
+        let query = query.finish();
+        match (query.is_empty(), login.len() + query.len() < 2048) {
+            (false, true) => format!("{login}?{query}"),
+            (false, false) if switch => format!("{login}?switch"),
+            _ => login,
+        }
+    }
+
+    /// Where plain HTTP is redirected to, if it is.
+    fn https_instead(&self, exchange: &Exchange, facts: &Facts) -> Option<String> {
+        let tls = self.0.settings.server.tls.as_ref().filter(|tls| tls.redirect_http)?;
+        if exchange::is_tls(exchange) || facts.behind_proxy {
+            return None;
+        }
+        let port = tls.listen.iter().find_map(|address| match address {
+            crate::config::ListenAddress::Tcp(address) => Some(address.port()),
+            crate::config::ListenAddress::Unix(_) => None,
+        });
+        let port = port.filter(|port| !matches!(port, 0 | 443)).map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("https://{}{port}{}", facts.host, facts.target.as_str()))
+    }
+
+    async fn refuse(&self, exchange: &mut Exchange, passage: &Passage, fault: &Fault) -> Result<()> {
+        let response = self.0.error_pages.render(fault, &exchange.req_header().headers, &passage.request_id);
+        exchange::write(exchange, response).await
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Passage;
+
+    fn new_ctx(&self) -> Passage {
+        Passage {
+            started: Instant::now(),
+            request_id: String::new(),
+            facts: None,
+            route: None,
+            names_methods: false,
+            private: true,
+            identity: None,
+            server: None,
+            tried: Vec::new(),
+            body: 0,
+            upgrade: false,
+            decision: "bad_request",
+        }
+    }
+
+    /// Pingora's own modules (compression) are not wanted: what an upstream sends is passed on as it is.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    /// Phase 1: decide. `true` when the request was answered here.
+    async fn request_filter(&self, exchange: &mut Exchange, passage: &mut Passage) -> Result<bool> {
+        let idle = self.0.settings.server.timeouts.idle;
+        exchange.set_read_timeout(Some(idle));
+        exchange.set_write_timeout(Some(idle));
+        match self.decide(exchange, passage).await {
+            Ok(Some(response)) => exchange::write(exchange, response).await.map(|()| true),
+            Ok(None) => {
+                if passage.upgrade {
+                    // An open WebSocket may be silent for as long as it likes.
+                    exchange.set_read_timeout(None);
+                    exchange.set_write_timeout(None);
+                }
+                Ok(false)
+            }
+            Err(fault) => {
+                if fault.is_malformed_request() {
+                    exchange.set_keepalive(None);
+                }
+                if passage.request_id.is_empty() {
+                    passage.request_id = new_request_id();
+                }
+                self.refuse(exchange, passage, &fault).await.map(|()| true)
+            }
+        }
+    }
+
+    /// Phase 2: choose a server.
+    async fn upstream_peer(&self, _exchange: &mut Exchange, passage: &mut Passage) -> Result<Box<HttpPeer>> {
+        let pool = passage.route.map(|route| self.0.routes.pool(route));
+        let Some(server) = pool.and_then(|pool| pool.pick(&passage.tried)) else {
+            return Error::e_explain(ErrorType::ConnectError, "no server is left to try");
+        };
+        passage.server = Some(server.clone());
+        passage.tried.push(server.clone());
+        match server.peer(passage.upgrade).await {
+            Ok(peer) => Ok(peer),
+            Err(reason) => {
+                server.eject();
+                let mut error = Error::explain(ErrorType::ConnectError, reason);
+                error.set_retry(pool.is_some_and(|pool| passage.tried.len() < pool.len()));
+                error.as_up();
+                Err(error)
+            }
+        }
+    }
+
+    /// Phase 2, when the server refused: another one, while there is one; nothing was sent yet.
+    fn fail_to_connect(&self, _exchange: &mut Exchange, _peer: &HttpPeer, passage: &mut Passage, mut error: Box<Error>) -> Box<Error> {
+        if let Some(server) = &passage.server {
+            server.eject();
+        }
+        let servers = passage.route.map_or(0, |route| self.0.routes.pool(route).len());
+        error.set_retry(passage.tried.len() < servers);
+        error
+    }
+
+    /// Phase 3: write what is sent on. Pingora has dropped by now what `Connection` nominates, so what is written here
+    /// arrives (CVE-2026-105299).
+    async fn upstream_request_filter(&self, _exchange: &mut Exchange, request: &mut RequestHeader, passage: &mut Passage) -> Result<()> {
+        let (Some(facts), Some(route), Some(server)) = (&passage.facts, passage.route, &passage.server) else {
+            return Error::e_explain(ErrorType::InternalError, "a request was forwarded undecided");
+        };
+        let forward = Forward {
+            facts,
+            route: self.0.routes.route(route),
+            identity: passage.identity.as_ref(),
+            names_methods: passage.names_methods,
+            request_id: &passage.request_id,
+            upstream_authority: &server.authority(),
+        };
+        forward.apply(request, &self.0.strip)
+    }
+
+    /// Phase 3, body: a size that was not declared is counted.
+    async fn request_body_filter(
+        &self,
+        _exchange: &mut Exchange,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        passage.body += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if !passage.upgrade && passage.body > self.0.settings.server.limits.proxied_body {
+            return Error::e_explain(ErrorType::HTTPStatus(413), "the body is larger than server.limits.proxied_body");
+        }
+        Ok(())
+    }
+
+    /// Phase 4: rewrite the answer.
+    async fn response_filter(&self, _exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+        let Some(route) = passage.route else { return Ok(()) };
+        let hsts = self.0.hsts.as_ref().filter(|_| passage.facts.as_ref().is_some_and(|facts| facts.https));
+        rewrite_response(response, self.0.routes.route(route), passage.private, hsts)
+    }
+
+    /// A request that may have reached the server is sent again only if that cannot matter.
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+        _passage: &mut Passage,
+        reused: bool,
+    ) -> Box<Error> {
+        let again = exchange.req_header().method.is_idempotent() && !exchange.as_ref().retry_buffer_truncated();
+        error.retry.decide_reuse(reused && again);
+        if !again {
+            error.set_retry(false);
+        }
+        error
+    }
+
+    /// Phase 4, when there is no answer: one of ours.
+    async fn fail_to_proxy(&self, exchange: &mut Exchange, error: &Error, passage: &mut Passage) -> FailToProxy {
+        let code = match fault_of(error) {
+            Some(fault) if exchange.response_written().is_none() => {
+                let status = self.0.error_pages.render(&fault, &exchange.req_header().headers, &passage.request_id);
+                let code = status.status().as_u16();
+                exchange.set_keepalive(None);
+                if exchange::write(exchange, status).await.is_err() { 0 } else { code }
+            }
+            _ => 0,
+        };
+        FailToProxy { error_code: code, can_reuse_downstream: false }
+    }
+
+    /// Pingora's own line would hold the whole URL with its query; ours is written in `logging`.
+    fn suppress_error_log(&self, _exchange: &Exchange, _passage: &Passage, _error: &Error) -> bool {
+        true
+    }
+
+    fn request_summary(&self, _exchange: &Exchange, passage: &Passage) -> String {
+        passage.request_id.clone()
+    }
+
+    /// Phase 5: log.
+    async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
+        if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
+            tracing::warn!(request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
+        }
+        if self.0.settings.log.access {
+            access_log(exchange, passage);
+        }
+    }
+}
+
+fn access_log(exchange: &Exchange, passage: &Passage) {
+    let facts = passage.facts.as_ref();
+    tracing::info!(
+        target: "portcullis::access",
+        request_id = passage.request_id,
+        client = facts.and_then(|facts| facts.client).map(tracing::field::display),
+        method = %exchange.req_header().method,
+        host = facts.map(|facts| facts.host.as_str()),
+        path = facts.map(|facts| facts.target.raw_path()),
+        status = exchange.response_written().map(|response| response.status.as_u16()),
+        decision = passage.decision,
+        bytes = exchange.body_bytes_sent(),
+        duration_ms = passage.started.elapsed().as_secs_f64() * 1000.0,
+        "request"
+    );
+}
+
+/// The one place that maps Pingora's errors to answers; `None` when nobody is there to be answered.
+fn fault_of(error: &Error) -> Option<Fault> {
+    use ErrorType::{ConnectTimedout, HTTPStatus, InvalidHTTPHeader, ReadTimedout, TLSHandshakeTimedout, WriteTimedout};
+    let timed_out = matches!(error.etype(), ConnectTimedout | ReadTimedout | TLSHandshakeTimedout | WriteTimedout);
+    match (error.etype(), error.esource()) {
+        (HTTPStatus(413), _) => Some(Fault::PayloadTooLarge),
+        (HTTPStatus(400..=499), _) => Some(Fault::BadRequest("it cannot be forwarded as it is")),
+        (InvalidHTTPHeader, ErrorSource::Downstream) => Some(Fault::BadRequest("its headers cannot be forwarded")),
+        (_, ErrorSource::Downstream) if timed_out => Some(Fault::RequestTimeout),
+        (_, ErrorSource::Downstream) => None,
+        _ if timed_out => Some(Fault::GatewayTimeout),
+        (ErrorType::InternalError, ErrorSource::Internal) => Some(Fault::Internal),
+        _ => Some(Fault::BadGateway),
+    }
+}
+
+/// A trusted proxy's `X-Request-Id` if it is a plain word, else a new one.
+fn request_id(exchange: &Exchange, facts: &Facts) -> String {
+    let plain =
+        |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let given = exchange.req_header().headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(plain);
+    given.filter(|_| facts.behind_proxy).map_or_else(new_request_id, str::to_owned)
+}
+
+fn new_request_id() -> String {
+    format!("{:032x}", u128::from_be_bytes(crate::entropy::random_bytes()))
+}
+
+fn redirect(status: u16, location: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::FOUND);
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(http::header::LOCATION, location);
+    }
+    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn hsts(tls: &TlsSettings) -> Option<HeaderValue> {
+    let seconds = tls.hsts.as_secs();
+    if seconds == 0 { None } else { HeaderValue::from_str(&format!("max-age={seconds}")).ok() }
+}

@@ -1,0 +1,243 @@
+//! One request and its answer: what is established of the request before anything is decided, and how an answer of
+//! our own is written.
+
+use super::client::Peer;
+use crate::config::Settings;
+use crate::host::Host;
+use crate::portal::error_page::Fault;
+use crate::target::{BadTarget, Target};
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, REFERER, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, Method, Response, Version};
+use pingora::Result;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session as Exchange;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// What a request is beyond doubt.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Method, one of those let through.
+    pub method: Method,
+    /// Host asked for.
+    pub host: Host,
+    /// Host asked for, with the port where the client named one.
+    pub authority: String,
+    /// Path and query.
+    pub target: Target,
+    /// Whether the effective scheme is `https`.
+    pub https: bool,
+    /// Whether the peer is a trusted proxy.
+    pub behind_proxy: bool,
+    /// The peer's own address.
+    pub peer: Peer,
+    /// The client's address, as far as the network tells.
+    pub client: Option<IpAddr>,
+}
+
+impl Facts {
+    /// Establishes the facts of a request. What HTTP/1 heads alone can get wrong was refused before; this holds for
+    /// HTTP/2 as well.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub fn establish(exchange: &Exchange, settings: &Settings) -> Result<Self, Fault> {
+        let request = exchange.req_header();
+        if !settings.server.methods.contains(&request.method) {
+            return Err(Fault::MethodNotAllowed);
+        }
+        let (host, authority) = host(request)?;
+        let target = Target::parse(request.raw_path()).map_err(|BadTarget(reason)| Fault::BadRequest(reason))?;
+        check_body(request, settings)?;
+        let peer = Peer::of(exchange.client_addr());
+        let behind_proxy = peer.is_trusted(&settings.server.trusted_proxies);
+        Ok(Self {
+            method: request.method.clone(),
+            host,
+            authority,
+            target,
+            https: is_https(exchange, behind_proxy, settings),
+            behind_proxy,
+            peer,
+            client: peer.client(&request.headers, &settings.server.trusted_proxies),
+        })
+    }
+
+    /// The client's address for rules: where it is unknown, one that lies in no network of interest.
+    #[must_use]
+    pub fn client_for_rules(&self) -> IpAddr {
+        self.client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+
+    /// `https` or `http`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.https { "https" } else { "http" }
+    }
+}
+
+/// The host and authority that the request names: `Host`, or `:authority` in HTTP/2, which must agree.
+fn host(request: &RequestHeader) -> Result<(Host, String), Fault> {
+    let refused = || Fault::BadRequest("its host is malformed");
+    let mut values = request.headers.get_all(HOST).iter().map(http::HeaderValue::as_bytes);
+    let pseudo = request.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let named = match (values.next(), pseudo) {
+        (Some(host), Some(pseudo)) if !host.eq_ignore_ascii_case(pseudo) => return Err(refused()),
+        (Some(host), _) | (None, Some(host)) => host,
+        (None, None) => return Err(Fault::BadRequest("it names no host")),
+    };
+    if values.next().is_some() {
+        return Err(refused());
+    }
+    let text = std::str::from_utf8(named).map_err(|_| refused())?;
+    let (host, port) = Host::parse_authority(text).ok_or_else(refused)?;
+    let authority = port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
+    Ok((host, authority))
+}
+
+/// Framing and size of the body, as far as the headers tell.
+fn check_body(request: &RequestHeader, settings: &Settings) -> Result<(), Fault> {
+    if request.version == Version::HTTP_2 && request.headers.contains_key(TRANSFER_ENCODING) {
+        return Err(Fault::BadRequest("it has Transfer-Encoding in HTTP/2"));
+    }
+    let mut lengths = request.headers.get_all(CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else {
+        return Ok(());
+    };
+    let length = length.to_str().ok().and_then(|text| text.parse::<u64>().ok());
+    match length {
+        _ if lengths.next().is_some() => Err(Fault::BadRequest("Content-Length stands in it twice")),
+        None => Err(Fault::BadRequest("its Content-Length is not a number")),
+        Some(length) if length > settings.server.limits.proxied_body => Err(Fault::PayloadTooLarge),
+        Some(_) => Ok(()),
+    }
+}
+
+/// TLS, or `X-Forwarded-Proto` from a trusted proxy; fixed by `cookies.secure` and an `https` portal.
+fn is_https(exchange: &Exchange, behind_proxy: bool, settings: &Settings) -> bool {
+    if settings.cookies.secure == Some(true) || settings.portal.url.as_ref().is_some_and(|url| url.https) {
+        return true;
+    }
+    if is_tls(exchange) {
+        return true;
+    }
+    let mut protocols = exchange.req_header().headers.get_all("x-forwarded-proto").iter();
+    behind_proxy && protocols.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https")) && protocols.next().is_none()
+}
+
+/// Whether the client's connection is TLS to us.
+#[must_use]
+pub fn is_tls(exchange: &Exchange) -> bool {
+    exchange.digest().is_some_and(|digest| digest.ssl_digest.is_some())
+}
+
+/// Whether the request would become a WebSocket.
+#[must_use]
+pub fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(UPGRADE)
+}
+
+/// Whether a person is looking: the answer may be a redirect to the login. Fetch Metadata first, since `fetch()` and
+/// navigations are otherwise told apart by guesswork only.
+#[must_use]
+pub fn is_navigation(headers: &HeaderMap) -> bool {
+    let is = |name: &str, expected: &[u8]| headers.get(name).is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(expected));
+    is("sec-fetch-mode", b"navigate")
+        && is("sec-fetch-dest", b"document")
+        && names_html(headers)
+        && !headers.contains_key("x-requested-with")
+        && !is_upgrade(headers)
+}
+
+/// Whether the client names `text/html` among what it accepts; `*/*` does not.
+#[must_use]
+pub fn names_html(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|range| {
+            let range = range.split(|byte| *byte == b';').next().unwrap_or_default();
+            range.trim_ascii().eq_ignore_ascii_case(b"text/html")
+        })
+    })
+}
+
+/// Whether a body is a form's.
+#[must_use]
+pub fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(|value| value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii());
+    kind.is_some_and(|kind| {
+        [&b"application/x-www-form-urlencoded"[..], b"multipart/form-data", b"text/plain"]
+            .iter()
+            .any(|form| kind.eq_ignore_ascii_case(form))
+    })
+}
+
+/// Path and query of the page that the request came from, if that is on the host asked for.
+#[must_use]
+pub fn same_origin_referer(headers: &HeaderMap, facts: &Facts) -> Option<String> {
+    let referer = url::Url::parse(headers.get(REFERER)?.to_str().ok()?).ok()?;
+    let authority = match referer.port() {
+        Some(port) => format!("{}:{port}", referer.host_str()?),
+        None => referer.host_str()?.to_owned(),
+    };
+    (authority == facts.authority).then(|| referer[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
+}
+
+/// Writes an answer of our own to the client.
+pub async fn write(exchange: &mut Exchange, response: Response<Bytes>) -> Result<()> {
+    let (mut parts, body) = response.into_parts();
+    parts.version = Version::HTTP_11;
+    let bodiless = exchange.req_header().method == Method::HEAD || parts.status == 204 || parts.status == 304;
+    if parts.status != 204 && parts.status != 304 {
+        parts.headers.insert(CONTENT_LENGTH, body.len().into());
+    }
+    let header = ResponseHeader::from(parts);
+    let end = bodiless || body.is_empty();
+    exchange.write_response_header(Box::new(header), end).await?;
+    if !end {
+        exchange.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
+}
+
+/// An answer as bytes of HTTP/1.1, after which the connection closes.
+#[must_use]
+pub fn to_wire(response: &Response<Bytes>) -> Bytes {
+    let status = response.status();
+    let mut wire = BytesMut::with_capacity(1024 + response.body().len());
+    wire.extend_from_slice(format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or("")).as_bytes());
+    for (name, value) in response.headers().iter().filter(|(name, _)| **name != CONNECTION && **name != CONTENT_LENGTH) {
+        wire.extend_from_slice(name.as_str().as_bytes());
+        wire.extend_from_slice(b": ");
+        wire.extend_from_slice(value.as_bytes());
+        wire.extend_from_slice(b"\r\n");
+    }
+    wire.extend_from_slice(format!("content-length: {}\r\nconnection: close\r\n\r\n", response.body().len()).as_bytes());
+    wire.extend_from_slice(response.body());
+    wire.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderName;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap())).collect()
+    }
+
+    /// contract 3.6
+    #[test]
+    fn only_a_navigation_is_sent_to_the_login() {
+        let html = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+        assert!(is_navigation(&headers(&[html])));
+        assert!(is_navigation(&headers(&[html, ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")])));
+        for other in
+            [("sec-fetch-mode", "cors"), ("sec-fetch-dest", "iframe"), ("x-requested-with", "XMLHttpRequest"), ("upgrade", "websocket")]
+        {
+            assert!(!is_navigation(&headers(&[html, other])), "{other:?}");
+        }
+        assert!(!is_navigation(&headers(&[("accept", "*/*")])));
+        assert!(!is_navigation(&headers(&[("accept", "application/json")])));
+        assert!(!is_navigation(&headers(&[])));
+    }
+}

@@ -1,0 +1,22 @@
+//! Where log records go: standard error, as text or as JSON. Untrusted text is escaped by both formats.
+
+use crate::config::LogSettings;
+use std::io::IsTerminal as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
+
+/// Starts logging, once for the process. Records of libraries are taken at `warn` and above only: what they write at
+/// finer levels may hold headers.
+pub fn start(settings: &LogSettings) {
+    let level = LevelFilter::from_level(settings.level);
+    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("portcullis", level);
+    let layer = if settings.json {
+        fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed()
+    } else {
+        fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).boxed()
+    };
+    // A second start in one process (tests) keeps the first.
+    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+}

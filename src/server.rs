@@ -1,0 +1,112 @@
+//! The running server: listeners, TLS, the admin listener, and how it all stops.
+//!
+//! The sockets and the accept loops are ours, so that port 0, handed-over sockets and tests need nothing special; what
+//! arrives is given to Pingora's proxy connection by connection.
+
+mod listener;
+mod tls;
+
+pub use listener::{BoundAddress, Listener, Socket};
+
+use crate::admin;
+use crate::app::App;
+use crate::config::ListenAddress;
+use crate::gateway::{Connections, Gateway, Routes, wants_sample};
+use crate::portal::{self, Portal};
+use crate::sample;
+use listener::Tracker;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::watch;
+
+/// A gateway that serves until it is stopped.
+pub struct Running {
+    app: Arc<App>,
+    addresses: Vec<BoundAddress>,
+    admin: Option<BoundAddress>,
+    draining: Arc<AtomicBool>,
+    stop_accepting: watch::Sender<bool>,
+    stop_admin: watch::Sender<bool>,
+    connections: Tracker,
+}
+
+/// Why the gateway did not start: one sentence.
+#[derive(Debug)]
+pub struct StartError(pub String);
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Binds every address and serves, on the runtime it is called on.
+///
+/// # Errors
+/// When an address cannot be bound or a certificate cannot be used; nothing serves then.
+pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
+    let settings = app.settings.clone();
+    let acceptor = settings.server.tls.as_ref().map(tls::acceptor).transpose().map_err(StartError)?;
+    let mut listeners = bind_all(&settings.server.listen, None)?;
+    if let (Some(tls), Some(acceptor)) = (&settings.server.tls, acceptor) {
+        listeners.extend(bind_all(&tls.listen, Some(Arc::new(acceptor)))?);
+    }
+    let admin_listener = settings.admin.as_ref().map(Listener::bind).transpose().map_err(StartError)?;
+
+    let (stop_accepting, stopping) = watch::channel(false);
+    let (stop_admin, admin_stopping) = watch::channel(false);
+    let sample = if wants_sample(&settings) {
+        Some(sample::serve(&settings.server.prefix, stopping.clone()).await.map_err(StartError)?)
+    } else {
+        None
+    };
+    let routes = Routes::new(&settings, sample).map_err(|error| StartError(error.0))?;
+    let gateway = Gateway::new(&app, routes, portal::router(Arc::new(Portal::new(&app))));
+    let connections = Arc::new(Connections::new(gateway, &settings.server));
+
+    let draining = Arc::new(AtomicBool::new(false));
+    let tracker = Tracker::new(settings.server.limits.connections);
+    let addresses = listeners.iter().map(|listener| listener.address.clone()).collect();
+    for listener in listeners {
+        tokio::spawn(listener.serve(connections.clone(), tracker.clone(), stopping.clone()));
+    }
+    let admin = admin_listener.as_ref().map(|listener| listener.address.clone());
+    if let Some(listener) = admin_listener {
+        tokio::spawn(admin::serve(listener, app.clone(), draining.clone(), admin_stopping));
+    }
+    Ok(Running { app, addresses, admin, draining, stop_accepting, stop_admin, connections: tracker })
+}
+
+fn bind_all(addresses: &[ListenAddress], tls: Option<Arc<tls::Acceptor>>) -> Result<Vec<Listener>, StartError> {
+    let bind = |address| Listener::bind(address).map(|listener| listener.with_tls(tls.clone())).map_err(StartError);
+    addresses.iter().map(bind).collect()
+}
+
+impl Running {
+    /// Where it listens, in the order of the configuration; the system's choice where that said port 0.
+    #[must_use]
+    pub fn addresses(&self) -> &[BoundAddress] {
+        &self.addresses
+    }
+
+    /// Where metrics and health are served.
+    #[must_use]
+    pub fn admin(&self) -> Option<&BoundAddress> {
+        self.admin.as_ref()
+    }
+
+    /// Stops: not ready at once; accepting for `drain_delay` more; then running requests are waited for, at most for
+    /// `drain`.
+    pub async fn stop(self) {
+        let timeouts = self.app.settings.server.timeouts;
+        self.draining.store(true, Ordering::Release);
+        tokio::time::sleep(timeouts.drain_delay).await;
+        self.stop_accepting.send_replace(true);
+        if tokio::time::timeout(timeouts.drain, self.connections.none_left()).await.is_err() {
+            tracing::warn!("some requests did not end within server.timeouts.drain and are cut off");
+        }
+        self.stop_admin.send_replace(true);
+    }
+}

@@ -1,0 +1,203 @@
+//! Listening sockets and their accept loops.
+
+use super::tls::Acceptor;
+use crate::config::ListenAddress;
+use crate::gateway::Connections;
+use pingora::protocols::Stream;
+use pingora::protocols::l4::listener::Listener as Accepting;
+use pingora::server::ShutdownWatch;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Longest a TLS handshake may take.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Where a listener is bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BoundAddress {
+    /// TCP, with the real port; whether TLS is spoken.
+    Tcp(SocketAddr, bool),
+    /// Unix socket.
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for BoundAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address, true) => write!(f, "https://{address}"),
+            Self::Tcp(address, false) => write!(f, "http://{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl BoundAddress {
+    /// The TCP address.
+    #[must_use]
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address, _) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+/// A bound socket.
+pub struct Listener {
+    /// Where it is bound.
+    pub address: BoundAddress,
+    socket: Socket,
+    tls: Option<Arc<Acceptor>>,
+}
+
+/// A bound socket of either kind.
+pub enum Socket {
+    /// TCP.
+    Tcp(tokio::net::TcpListener),
+    /// Unix.
+    Unix(tokio::net::UnixListener),
+}
+
+impl Listener {
+    /// Binds an address.
+    ///
+    /// # Errors
+    /// One sentence that names the address and the remedy.
+    pub fn bind(address: &ListenAddress) -> Result<Self, String> {
+        match address {
+            ListenAddress::Tcp(address) => bind_tcp(*address),
+            ListenAddress::Unix(path) => bind_unix(path),
+        }
+    }
+
+    /// The same, speaking TLS.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<Arc<Acceptor>>) -> Self {
+        if let BoundAddress::Tcp(_, speaks_tls) = &mut self.address {
+            *speaks_tls = tls.is_some();
+        }
+        self.tls = tls;
+        self
+    }
+
+    /// The socket itself, for what is no part of the gateway.
+    #[must_use]
+    pub fn into_socket(self) -> Socket {
+        self.socket
+    }
+
+    /// Accepts until told to stop.
+    pub async fn serve(self, connections: Arc<Connections>, tracker: Tracker, mut shutdown: ShutdownWatch) {
+        let address = self.address;
+        let accepting = match self.socket {
+            Socket::Tcp(listener) => Accepting::from(listener),
+            Socket::Unix(listener) => Accepting::from(listener),
+        };
+        loop {
+            let accepted = tokio::select! {
+                accepted = accepting.accept() => accepted,
+                _ = shutdown.wait_for(|stop| *stop) => break,
+            };
+            let mut stream = match accepted {
+                Ok(stream) => stream,
+                Err(error) => {
+                    // Out of file descriptors: asking again at once would spin.
+                    tracing::warn!(%address, %error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Some(counted) = tracker.enter() else {
+                tracing::warn!(%address, "closed a connection: server.limits.connections are open already");
+                continue;
+            };
+            let (connections, tls, shutdown) = (connections.clone(), self.tls.clone(), shutdown.clone());
+            pingora_runtime::current_handle().spawn(async move {
+                let _counted = counted;
+                let _ = stream.set_nodelay();
+                let stream: Stream = match tls {
+                    None => Box::new(stream),
+                    Some(tls) => match tokio::time::timeout(HANDSHAKE_DEADLINE, tls.tls_handshake(stream)).await {
+                        Ok(Ok(stream)) => Box::new(stream),
+                        // Scanners and closed tabs; nothing to mend here.
+                        Ok(Err(_)) | Err(_) => return,
+                    },
+                };
+                connections.serve(stream, shutdown).await;
+            });
+        }
+        if let BoundAddress::Unix(path) = &address {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> Result<Listener, String> {
+    let bind = || {
+        let socket = match address {
+            SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4(),
+            SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6(),
+        }?;
+        socket.set_reuseaddr(true)?;
+        // Inherited by what is accepted: a WebSocket whose far end vanished is noticed.
+        socket.set_keepalive(true)?;
+        socket.bind(address)?;
+        socket.listen(4096)
+    };
+    let listener = bind().map_err(|error| format!("cannot listen at {address}: {}", remedy(&error)))?;
+    let bound = listener.local_addr().map_err(|error| format!("cannot listen at {address}: {error}"))?;
+    Ok(Listener { address: BoundAddress::Tcp(bound, false), socket: Socket::Tcp(listener), tls: None })
+}
+
+fn bind_unix(path: &Path) -> Result<Listener, String> {
+    let fail = |error: &std::io::Error| format!("cannot listen at unix:{}: {}", path.display(), remedy(error));
+    // A socket that nobody listens at is what a killed process left behind.
+    if path.exists()
+        && std::os::unix::net::UnixStream::connect(path).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+    {
+        std::fs::remove_file(path).map_err(|error| fail(&error))?;
+    }
+    let listener = tokio::net::UnixListener::bind(path).map_err(|error| fail(&error))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(|error| fail(&error))?;
+    Ok(Listener { address: BoundAddress::Unix(path.to_owned()), socket: Socket::Unix(listener), tls: None })
+}
+
+fn remedy(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "another program listens there; stop it or choose another address".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied; ports below 1024 need the capability CAP_NET_BIND_SERVICE".to_owned(),
+        std::io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Counts open connections, up to a limit.
+#[derive(Clone)]
+pub struct Tracker {
+    slots: Arc<Semaphore>,
+    limit: u32,
+}
+
+impl Tracker {
+    /// At most `limit` at once.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX).min(1 << 24);
+        Self { slots: Arc::new(Semaphore::new(limit as usize)), limit }
+    }
+
+    /// One more, until it is dropped; `None` at the limit.
+    #[must_use]
+    pub fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        self.slots.clone().try_acquire_owned().ok()
+    }
+
+    /// Waits until there is none.
+    pub async fn none_left(&self) {
+        let _ = self.slots.acquire_many(self.limit).await;
+    }
+}

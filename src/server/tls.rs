@@ -1,0 +1,62 @@
+//! TLS towards clients: certificates by the names in them, HTTP/2 and HTTP/1.1 by ALPN. TLS 1.2 and 1.3; no early data,
+//! which could be replayed.
+
+use crate::config::{CertificateFiles, TlsSettings};
+pub use pingora::listeners::tls::Acceptor;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use std::sync::Arc;
+
+/// What accepts TLS connections with the configured certificates.
+///
+/// # Errors
+/// One sentence about the file that cannot be used.
+pub fn acceptor(settings: &TlsSettings) -> Result<Acceptor, String> {
+    let resolver = Certificates::load(&settings.certificates)?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Acceptor::from_server_config(Arc::new(config)))
+}
+
+/// Certificates, tried in the order of the configuration.
+#[derive(Debug)]
+struct Certificates(Vec<Arc<CertifiedKey>>);
+
+impl Certificates {
+    fn load(files: &[CertificateFiles]) -> Result<Self, String> {
+        files.iter().map(|files| certified_key(files).map(Arc::new)).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    /// The first certificate for the name asked for; the first of all where none is, or no name was given.
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let named = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
+        let is_for = |key: &&Arc<CertifiedKey>| {
+            let leaf = key.cert.first().and_then(|leaf| webpki::EndEntityCert::try_from(leaf).ok());
+            named.as_ref().zip(leaf).is_some_and(|(name, leaf)| leaf.verify_is_valid_for_subject_name(name).is_ok())
+        };
+        self.0.iter().find(is_for).or_else(|| self.0.first()).cloned()
+    }
+}
+
+fn certified_key(files: &CertificateFiles) -> Result<CertifiedKey, String> {
+    let (certificate, key) = (files.certificate.display(), files.key.display());
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| format!("{certificate}: not a PEM certificate file: {error}"))?;
+    let private = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| format!("{key}: not a PEM key file: {error}"))?;
+    if chain.is_empty() {
+        return Err(format!("{certificate}: holds no PEM certificate"));
+    }
+    CertifiedKey::from_der(chain, private, &ring::default_provider())
+        .map_err(|error| format!("{certificate} and {key} cannot be used together: {error}"))
+}
