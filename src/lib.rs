@@ -3,6 +3,8 @@
 pub mod account;
 pub mod admin;
 pub mod app;
+pub mod administration;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod entropy;
@@ -18,5 +20,7 @@ pub mod registration;
 pub mod sample;
 pub mod server;
 pub mod session;
+pub mod session_marks;
 pub mod store;
 pub mod target;
+mod work_queue;
