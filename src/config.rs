@@ -67,6 +67,9 @@ pub struct Settings {
     pub log: LogSettings,
     /// Look of the pages.
     pub ui: UiSettings,
+    /// The demo serves `localhost`, address literals and these hosts, whatever the routes say: a page elsewhere that
+    /// points its own name at this machine (DNS rebinding) gets nothing. `None` everywhere else.
+    pub local_hosts_only: Option<Vec<Host>>,
 }
 
 /// An address to listen at.

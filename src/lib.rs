@@ -1,6 +1,7 @@
 //! Portcullis: a login in front of any application.
 
 pub mod account;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod entropy;

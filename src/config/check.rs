@@ -181,6 +181,7 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<Settings> {
         identity,
         log,
         ui,
+        local_hosts_only: None,
     };
     settings.accounts.reserved_usernames = policy::named_users(&settings.policy);
     risks::check(&root, &settings);
