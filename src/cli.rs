@@ -63,11 +63,13 @@ enum Command {
     },
 }
 
+const DEFAULT_FILES: &str = "Configuration file [default: $PORTCULLIS_CONFIG, else portcullis.yaml, else /etc/portcullis/portcullis.yaml]";
+
 /// Which configuration to read.
 #[derive(Args, Clone, Debug)]
 pub struct ConfigFile {
-    /// Configuration file [default: $PORTCULLIS_CONFIG, else portcullis.yaml, else /etc/portcullis/portcullis.yaml]
-    #[arg(long, value_name = "FILE")]
+    /// Configuration file
+    #[arg(long, value_name = "FILE", long_help = DEFAULT_FILES)]
     config: Option<PathBuf>,
 }
 

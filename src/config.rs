@@ -303,7 +303,7 @@ pub struct Route {
     pub response_headers: HeaderChanges,
     /// Whether `%2f` in the path is let through.
     pub encoded_slashes: bool,
-    /// Other origins whose pages may open WebSockets.
+    /// Other origins whose pages may open a WebSocket.
     pub websocket_origins: Vec<String>,
     /// `Authorization` for an application that wants its own: the header's whole value.
     pub basic_auth: Option<HeaderValue>,

@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn no_password_or_no_text_is_an_error_that_repeats_nothing() {
-        for input in [&b""[..], b"\n", b"\r\n", b"hunter2\xff\n", &[b'h'; 1 << 20]] {
+        for input in [&b""[..], b"\n", b"\r\n", b"hunter2\xff\n", &vec![b'h'; 1 << 20]] {
             let error = read(input).unwrap_err();
             assert!(!error.contains("hunter2") && error.contains("password"), "{error}");
         }

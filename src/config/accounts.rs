@@ -35,9 +35,9 @@ pub(super) fn stores(root: &mut Section<'_>) -> Option<StoreSettings> {
 }
 
 /// The configured secret; where there is none, a file beside the embedded stores, in which one is made once.
-pub(super) fn secret(root: &mut Section<'_>, stores: &Option<StoreSettings>) -> Option<SecretSource> {
+pub(super) fn secret(root: &mut Section<'_>, stores: Option<&StoreSettings>) -> Option<SecretSource> {
     let Some(field) = root.take("secret").filter(|field| !field.is_null()) else {
-        let UserStore::Sqlite(file) = &stores.as_ref()?.users;
+        let UserStore::Sqlite(file) = &stores?.users;
         let folder = file.parent().unwrap_or(Path::new(""));
         return Some(SecretSource::File(folder.join("portcullis.secret")));
     };

@@ -156,7 +156,7 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<Settings> {
     let cookies = server::cookies(&mut root, &portal);
     let sessions = accounts::sessions(&mut root);
     let stores = accounts::stores(&mut root);
-    let secret = accounts::secret(&mut root, &stores);
+    let secret = accounts::secret(&mut root, stores.as_ref());
     let secret_previous = accounts::secret_previous(&mut root);
     let accounts = accounts::accounts(&mut root);
     let identity = headers::identity(&mut root);

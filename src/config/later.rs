@@ -1,7 +1,7 @@
 //! Keys whose feature this version lacks: accepted at their default, so that a file written for a later version's
 //! defaults stays valid, and refused at any other value rather than silently ignored.
 
-use super::file::{self, Entry, Node, Scalar, Value};
+use super::file::{self, Node, Scalar, Value};
 use super::reader::{Field, Section};
 use super::units;
 
@@ -26,40 +26,27 @@ impl Section<'_> {
     /// A key of a later version: `accepted` are its default and other values that mean what this version does, in YAML.
     pub(super) fn later(&mut self, key: &str, accepted: &[&str], feature: &str) {
         let accepted: Vec<Node> = accepted.iter().filter_map(|text| file::parse(text).ok()).collect();
+        self.at_default(key, &accepted, feature);
+    }
+
+    fn at_default(&mut self, key: &str, accepted: &[Node], feature: &str) {
         let Some(default) = accepted.first() else { return };
-        match self.take(key) {
-            Some(field) => at_default(&field, default, &accepted, feature),
-            None => self.note_below(key, default),
-        }
-    }
-
-    /// Counts the keys below one that is not written as known, for the test that the documented file has them all.
-    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only tests keep the list"))]
-    fn note_below(&mut self, key: &str, default: &Node) {
-        #[cfg(test)]
-        if let Value::Map(entries) = &default.value {
-            let known = &mut self.findings().known.borrow_mut();
-            known.extend(entries.iter().map(|entry| format!("{}.{}", self.path_of(key), entry.key)));
-        }
-        #[cfg(not(test))]
-        let _ = (key, default);
-    }
-}
-
-fn at_default(field: &Field<'_>, default: &Node, accepted: &[Node], feature: &str) {
-    if let (Value::Map(entries), Value::Map(_)) = (&default.value, &field.node().value) {
-        let Some(mut section) = field.section() else { return };
-        for Entry { key, node, .. } in entries {
-            if let Some(below) = section.take(key) {
-                at_default(&below, node, std::slice::from_ref(node), feature);
+        let field = self.take(key);
+        if let Value::Map(entries) = &default.value
+            && field.as_ref().is_none_or(Field::is_map)
+        {
+            let mut below = field.and_then(|field| field.section()).unwrap_or_else(|| self.empty_below(key));
+            for entry in entries {
+                below.at_default(&entry.key, std::slice::from_ref(&entry.node), feature);
             }
+            below.finish();
+            return;
         }
-        section.finish();
-        return;
-    }
-    if !accepted.iter().any(|node| same(&field.node().value, &node.value)) {
-        let written: Vec<String> = accepted.iter().map(|node| in_yaml(&node.value)).collect();
-        field.error::<()>(format!("this version lacks {feature}, so only the default {} is accepted here", written.join(" or ")));
+        let Some(field) = field else { return };
+        if !accepted.iter().any(|node| same(&field.node().value, &node.value)) {
+            let written: Vec<String> = accepted.iter().map(|node| in_yaml(&node.value)).collect();
+            field.error::<()>(format!("this version lacks {feature}, so only the default {} is accepted here", written.join(" or ")));
+        }
     }
 }
 

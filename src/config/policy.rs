@@ -24,55 +24,52 @@ pub(super) fn named_users(policy: &Policy) -> Vec<String> {
     users
 }
 
-/// A condition that is null or empty is an error rather than absent: it would make the rule match everything, or let
-/// everyone in.
 fn rule(field: &Field<'_>, server: &ServerSettings) -> Option<Rule> {
     let mut section = field.section()?;
-    let host = section.take("host").map(|field| routes::host_pattern(&field));
-    let path = path(&mut section);
-    let methods = section.take("method").map(|field| server::methods(&field));
-    if let Some(Some(methods)) = &methods
+    let host = condition(&mut section, "host", routes::host_pattern);
+    let glob = condition(&mut section, "path", |field| pattern(field, PathPattern::glob));
+    let regex = condition(&mut section, "path_regex", |field| pattern(field, PathPattern::regex));
+    let methods = condition(&mut section, "method", server::methods);
+    let networks = condition(&mut section, "network", |field| {
+        let allowed = "write for example 10.0.0.0/8 or 192.168.1.5";
+        some(field, |field| field.parse("a network", allowed, server::network))
+    });
+    let groups = condition(&mut section, "group", |field| some(field, accounts::group));
+    let users = condition(&mut section, "user", |field| some(field, accounts::username));
+    let allow = section.required("allow", "allowed are public, authenticated, mfa, deny", |field| field.word(&WORDS));
+    if section.has("path") && section.has("path_regex") {
+        section.error("path_regex", "stands beside `path`, keep one of the two");
+    }
+    if let Ok(Some(methods)) = &methods
         && let Some(never) = methods.iter().find(|method| !server.methods.contains(method))
     {
         section.error("method", format!("{never} is not among server.methods, so it never gets here; add it there or leave it out"));
     }
-    let networks = section.take("network").map(|field| {
-        let allowed = "write for example 10.0.0.0/8 or 192.168.1.5";
-        some(&field, |field| field.parse("a network", allowed, server::network))
-    });
-    let groups = section.take("group").map(|field| some(&field, accounts::group));
-    let users = section.take("user").map(|field| some(&field, accounts::username));
-    let allow = section.required("allow", "allowed are public, authenticated, mfa, deny", |field| field.word(&WORDS));
-    for (key, written) in [("group", groups.is_some()), ("user", users.is_some())] {
-        if written && matches!(allow, Some(Access::Public | Access::Deny)) {
+    for key in ["group", "user"] {
+        if section.has(key) && matches!(allow, Some(Access::Public | Access::Deny)) {
             section
                 .error(key, "says who is let in, which means nothing with `public` or `deny`; leave it out or allow authenticated or mfa");
         }
     }
     section.finish();
     Some(Rule {
-        host: settled(host)?,
-        path: settled(path)?,
-        methods: settled(methods)?.unwrap_or_default(),
-        networks: settled(networks)?.unwrap_or_default(),
-        groups: settled(groups)?.unwrap_or_default(),
-        users: settled(users)?.unwrap_or_default(),
+        host: host.ok()?,
+        path: glob.ok()?.or(regex.ok()?),
+        methods: methods.ok()?.unwrap_or_default(),
+        networks: networks.ok()?.unwrap_or_default(),
+        groups: groups.ok()?.unwrap_or_default(),
+        users: users.ok()?.unwrap_or_default(),
         allow: allow?,
     })
 }
 
-/// A key that was not written, or written and read; `None` if it could not be read.
-fn settled<T>(written: Option<Option<T>>) -> Option<Option<T>> {
-    written.map_or(Some(None), |read| read.map(Some))
-}
+/// A condition was written and could not be read; that was reported.
+struct Unreadable;
 
-fn path(section: &mut Section<'_>) -> Option<Option<PathPattern>> {
-    let glob = section.take("path").map(|field| pattern(&field, PathPattern::glob));
-    let regex = section.take("path_regex").map(|field| pattern(&field, PathPattern::regex));
-    if glob.is_some() && regex.is_some() {
-        section.error("path_regex", "stands beside `path`, keep one of the two");
-    }
-    glob.or(regex)
+/// A condition of a rule, if it is written. Null is an error rather than absent, as an empty list is: the rule would
+/// match everything, or let everyone in.
+fn condition<'a, T>(section: &mut Section<'a>, key: &str, read: impl FnOnce(&Field<'a>) -> Option<T>) -> Result<Option<T>, Unreadable> {
+    section.take(key).map(|field| read(&field).ok_or(Unreadable)).transpose()
 }
 
 fn pattern(field: &Field<'_>, read: impl Fn(&str) -> Result<PathPattern, PathPatternError>) -> Option<PathPattern> {

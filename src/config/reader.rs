@@ -119,7 +119,12 @@ impl<'a> Section<'a> {
     /// A map below this one; empty where it is not written.
     pub(super) fn section(&mut self, key: &str) -> Section<'a> {
         let written = self.take(key).and_then(|field| field.section());
-        written.unwrap_or_else(|| Self::empty(self.findings, self.place, self.path_of(key)))
+        written.unwrap_or_else(|| self.empty_below(key))
+    }
+
+    /// What stands for a map below this one that is not written.
+    pub(super) fn empty_below(&self, key: &str) -> Section<'a> {
+        Self::empty(self.findings, self.place, self.path_of(key))
     }
 
     /// Where a key's value stands; where the map stands, if it is not written.
@@ -143,6 +148,11 @@ impl<'a> Section<'a> {
             at = below;
         }
         &at.place
+    }
+
+    /// Whether the key is written.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
     }
 
     /// Reports a key's value.
@@ -209,6 +219,10 @@ impl<'a> Field<'a> {
 
     pub(super) fn is_list(&self) -> bool {
         matches!(self.node.value, Value::List(_))
+    }
+
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.node.value, Value::Map(_))
     }
 
     /// Reports this value; gives `None` for a reader to end with.

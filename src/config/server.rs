@@ -30,10 +30,15 @@ pub(super) fn server(root: &mut Section<'_>) -> ServerSettings {
     let trusted_proxies = section.read("trusted_proxies", TrustedProxies::default(), trusted_proxies);
     section.later("ext_authz_grpc", &["null"], "Envoy's gRPC protocol");
     let prefix = section.read("prefix", "/auth".into(), prefix);
-    let threads = section.read("threads", None, threads);
+    let threads = section.read("threads", None, |field| {
+        field.parse("a number of threads", "write auto or a number from 1 to 1024", |text| match text {
+            "auto" => Some(None),
+            text => text.parse().ok().filter(|number| (1..=1024).contains(number)).map(Some),
+        })
+    });
     let limits = limits(&mut section);
     let timeouts = timeouts(&mut section);
-    let methods = section.read("methods", default_methods(), |field| methods(field));
+    let methods = section.read("methods", default_methods(), methods);
     section.later("watch", &["false"], "reloading when the file changes");
     section.finish();
     ServerSettings { listen, h2c, tls, trusted_proxies, prefix, threads, limits, timeouts, methods }
@@ -117,8 +122,8 @@ fn tls(field: &Field<'_>, known: &mut Vec<ListenAddress>) -> Option<TlsSettings>
     });
     let allowed = "write for example [{ certificate: cert.pem, key: key.pem }]";
     let certificates = section.required("certificates", allowed, |field| {
-        let listed = field.list(certificates::chain_and_key)?;
-        if listed.is_empty() { field.error(format!("is empty, {allowed}")) } else { Some(listed) }
+        let pairs = field.list(certificates::chain_and_key)?;
+        if pairs.is_empty() { field.error(format!("is empty, {allowed}")) } else { Some(pairs) }
     });
     let redirect_http = section.read("redirect_http", true, Field::flag);
     let hsts = section.read("hsts", Duration::from_hours(365 * 24), Field::duration);
@@ -150,13 +155,6 @@ fn prefix(field: &Field<'_>) -> Option<String> {
         let sound = segments.iter().all(|segment| plain(segment) && !["", ".", ".."].contains(segment));
         // Both are ours already: `/api{prefix}` and the fixed addresses of RFC 8615.
         (sound && text.len() <= 64 && !["api", ".well-known"].contains(&segments[0])).then(|| text.to_owned())
-    })
-}
-
-fn threads(field: &Field<'_>) -> Option<Option<usize>> {
-    field.parse("a number of threads", "write auto or a number from 1 to 1024", |text| match text {
-        "auto" => Some(None),
-        text => text.parse().ok().filter(|number| (1..=1024).contains(number)).map(Some),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A century: longer is a slip, and would overflow dates.
-const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
+const LONGEST: Duration = Duration::from_hours(36_500 * 24);
 
 /// Reads `90s`, `30m`, `1h30m`, `7d`, `500ms`; `0` needs no unit.
 pub(super) fn duration(text: &str) -> Option<Duration> {
