@@ -1,11 +1,29 @@
-//! Configuration: YAML as written → checked, ready-to-use [`Settings`]. This file holds the result; `file` holds the
-//! YAML's shape, `check` turns the one into the other and reports every problem at once.
+//! Configuration: YAML as written → checked, ready-to-use [`Settings`]. This file holds the result.
+//!
+//! `file` reads YAML into a tree that knows its places, `environment` adds what the environment says, `reader` reads
+//! typed values and collects what is wrong, one file per section says what is allowed, `risks` looks at the whole, and
+//! `check` puts it together. No other module reads the environment.
 
+mod accounts;
+mod appearance;
+mod certificates;
 mod check;
+mod environment;
 mod file;
+mod headers;
+mod later;
+mod policy;
+mod reader;
+mod risks;
+mod routes;
 mod secret;
+mod server;
+#[cfg(test)]
+mod tests;
+mod units;
+mod upstream;
 
-pub use check::{Loaded, Problem, Report, load, load_str};
+pub use check::{Loaded, Problem, Report, default_path, load, load_str};
 pub use secret::Secret;
 
 use crate::account::PasswordProfile;
@@ -285,7 +303,7 @@ pub struct Route {
     pub response_headers: HeaderChanges,
     /// Whether `%2f` in the path is let through.
     pub encoded_slashes: bool,
-    /// Other origins whose pages may open WebSockets.
+    /// Other origins whose pages may open a WebSocket.
     pub websocket_origins: Vec<String>,
     /// `Authorization` for an application that wants its own: the header's whole value.
     pub basic_auth: Option<HeaderValue>,
