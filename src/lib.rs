@@ -11,5 +11,6 @@ pub mod policy;
 pub mod portal;
 pub mod profile;
 pub mod registration;
+pub mod sample;
 pub mod session;
 pub mod store;

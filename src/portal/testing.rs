@@ -1,5 +1,6 @@
 //! What the portal's tests share.
 
+use super::assets::{Assets, Look};
 use super::{Presence, Visit};
 use crate::account::{AccountId, PasswordProfile};
 use crate::clock::Timestamp;
@@ -126,4 +127,30 @@ pub(crate) fn session(username: &str) -> Session {
         client: None,
         user_agent: String::new(),
     }
+}
+
+/// What hostile users call themselves.
+pub(crate) const HOSTILE: &str = r#""><svg onload=alert(1)>'</title>&amp;"#;
+
+/// Renders a page and checks what holds for all: one heading, one `main`, a language, labels, nothing unescaped or inline.
+pub(crate) fn rendered(name: &str, page: &impl askama::Template) -> String {
+    let html = page.render().unwrap();
+    for (what, count) in
+        [("<h1>", 1), ("<main", 1), ("<html lang=\"en\"", 1), ("<title>", 1), ("<svg onload", 0), (" style=", 0), ("<style", 0)]
+    {
+        assert_eq!(html.matches(what).count(), count, "{name}: {what} in {html}");
+    }
+    for input in html.split("<input ").skip(1) {
+        let tag = input.split('>').next().unwrap();
+        let id = tag.split("id=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let labelled = id.is_some_and(|id| html.contains(&format!("<label for=\"{id}\"")));
+        assert!(labelled || tag.contains("hidden"), "{name}: no label for {tag}");
+        assert!(!tag.contains("maxlength"), "{name}: a password that is cut silently: {tag}");
+    }
+    html
+}
+
+/// The looks of the default settings.
+pub(crate) fn look() -> std::sync::Arc<Look> {
+    Assets::load(&super::assets::tests::plain_ui(), "/auth").unwrap().look()
 }

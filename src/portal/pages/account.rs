@@ -180,3 +180,41 @@ fn notice(query: &Fields) -> Option<&'static str> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portal::testing::{HOSTILE, look, rendered};
+
+    fn html(rename: bool) -> String {
+        let look = look();
+        let problems = Problems::of_field("avatar_url", "not_https", HOSTILE);
+        let page = Page {
+            look: &look,
+            csrf: "token".into(),
+            notice: Some("Your profile is saved."),
+            problems: &problems,
+            signed_in: HOSTILE,
+            email: HOSTILE,
+            groups: vec!["users", HOSTILE],
+            rename,
+            username: HOSTILE,
+            name: HOSTILE,
+            avatar_url: HOSTILE,
+        };
+        rendered("account", &page)
+    }
+
+    /// S4.7
+    #[test]
+    fn the_profile_can_be_changed_but_for_the_address() {
+        let html = html(true);
+        assert!(html.contains(r#"name="username""#) && html.contains(r#"name="name""#) && html.contains(r#"name="avatar_url""#));
+        assert!(!html.contains(r#"name="email""#));
+    }
+
+    #[test]
+    fn the_name_is_only_shown_where_users_may_not_change_it() {
+        assert!(!html(false).contains(r#"name="username""#));
+    }
+}

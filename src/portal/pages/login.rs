@@ -193,3 +193,66 @@ fn one_of(a: Option<String>, b: Option<String>) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portal::testing::{HOSTILE, look, rendered};
+
+    fn page<'a>(look: &'a Look, problems: &'a Problems) -> Page<'a> {
+        Page {
+            look,
+            csrf: "token".into(),
+            rd: None,
+            to: None,
+            notice: None,
+            problems,
+            signed_in: None,
+            username: "",
+            remember: false,
+            remember_for: Some("30 days".into()),
+            register: None,
+        }
+    }
+
+    /// S1.2
+    #[test]
+    fn a_failed_login_keeps_the_name_and_says_so_in_a_summary_and_the_title() {
+        let (look, problems) = (look(), invalid());
+        let html = rendered("login-failed", &Page { username: "alice", remember: true, ..page(&look, &problems) });
+        assert!(html.contains("<title>Error: Sign in – Portcullis</title>") && html.contains(r#"role="alert" tabindex="-1" autofocus"#));
+        assert!(html.contains(r#"value="alice""#) && html.contains(r#"value="on" checked"#));
+        assert_eq!(html.matches("autofocus").count(), 1);
+    }
+
+    #[test]
+    fn password_managers_recognise_the_form() {
+        let (look, problems) = (look(), Problems::default());
+        let html = rendered("login", &page(&look, &problems));
+        assert!(html.contains(r#"autocomplete="username" autocapitalize="none""#) && html.contains(r#"autocomplete="current-password""#));
+        assert!(!html.contains("/register") && html.contains(r#"<form method="post" action="/auth/login">"#));
+    }
+
+    #[test]
+    fn nothing_that_comes_from_outside_is_markup() {
+        let problems = Problems::of_field("username", "x", HOSTILE);
+        let look = Look { title: HOSTILE.into(), logo: Some(HOSTILE.into()), ..(*look()).clone() };
+        let hostile = Page {
+            rd: Some(HOSTILE),
+            to: Some(HOSTILE),
+            signed_in: Some(HOSTILE),
+            username: HOSTILE,
+            register: Some(HOSTILE.into()),
+            ..page(&look, &problems)
+        };
+        rendered("login-hostile", &hostile);
+    }
+
+    #[test]
+    fn a_program_names_its_account_in_one_way() {
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(one_of(text("a"), None), text("a"));
+        assert_eq!(one_of(None, text("b")), text("b"));
+        assert_eq!((one_of(text("a"), text("b")), one_of(None, None)), (None, None));
+    }
+}

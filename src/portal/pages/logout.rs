@@ -111,3 +111,18 @@ fn signed_out(call: &Call) -> Message<'_> {
         link: "Sign in",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portal::testing::{HOSTILE, look, rendered};
+
+    #[test]
+    fn signing_out_takes_a_form() {
+        let (look, problems) = (look(), forged());
+        let page = Page { look: &look, csrf: "token".into(), username: HOSTILE, problems: &problems };
+        assert!(rendered("logout", &page).contains(r#"<form method="post" action="/auth/logout">"#));
+        let message = Message { look: &look, title: HOSTILE, text: HOSTILE, href: HOSTILE.into(), link: HOSTILE };
+        rendered("message", &message);
+    }
+}

@@ -86,3 +86,20 @@ fn page<'a>(call: &'a Call, account: &'a Account, problems: &'a Problems) -> Pag
         password_hint: password_hint(call.portal.settings.accounts.password),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::PasswordProfile;
+    use crate::portal::testing::{HOSTILE, look, rendered};
+
+    #[test]
+    fn password_managers_learn_whose_password_changes() {
+        let (look, problems) = (look(), wrong());
+        let password_hint = password_hint(PasswordProfile::Nist);
+        let page = Page { look: &look, csrf: "token".into(), problems: &problems, username: HOSTILE, password_hint };
+        let html = rendered("password", &page);
+        assert!(html.contains(r#"autocomplete="username" hidden"#));
+        assert!(html.contains(r##"<a href="#current_password">"##));
+    }
+}

@@ -165,3 +165,42 @@ fn page<'a>(call: &'a Call, onward: &'a Onward, typed: Typed<'a>, problems: &'a 
         login: format!("{}/login{}", portal.look.prefix, rd_query('?', onward.asked_for())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::PasswordProfile;
+    use crate::portal::testing::{HOSTILE, look, rendered};
+
+    #[test]
+    fn every_field_in_error_is_described_by_its_problem() {
+        let look = look();
+        let problem = |field| FieldProblem { field, code: "x", message: HOSTILE.into() };
+        let problems = Problems::from(vec![problem("username"), problem("email"), problem("password")]);
+        let html = rendered(
+            "register-failed",
+            &Page {
+                look: &look,
+                csrf: "token".into(),
+                rd: Some(HOSTILE),
+                to: Some(HOSTILE),
+                problems: &problems,
+                username: HOSTILE,
+                email: HOSTILE,
+                password_hint: password_hint(PasswordProfile::Classic),
+                login: HOSTILE.into(),
+            },
+        );
+        assert!(html.contains(r##"<a href="#password">"##) && html.contains(r#"autocomplete="new-password""#));
+        assert!(html.contains(r#"aria-describedby="password-hint password-problem" aria-invalid="true""#), "{html}");
+        assert!(html.contains(r#"aria-describedby="email-problem" aria-invalid="true""#), "{html}");
+    }
+
+    #[test]
+    fn a_program_is_told_every_field_that_is_missing() {
+        let problem = complete(Body { username: None, email: None, password: None }).err().unwrap();
+        let body: serde_json::Value = serde_json::from_slice(problem.response().body()).unwrap();
+        assert_eq!(body["errors"][0]["field"], "email");
+        assert_eq!(body["errors"][1], serde_json::json!({ "field": "password", "code": "required", "message": "Send password." }));
+    }
+}
