@@ -18,7 +18,10 @@ pub mod portal;
 pub mod profile;
 pub mod registration;
 pub mod sample;
+<<<<<<< HEAD
 pub mod server;
+=======
+>>>>>>> portal
 pub mod session;
 pub mod session_marks;
 pub mod store;

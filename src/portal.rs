@@ -1,10 +1,42 @@
-//! Our own pages and API: an axum router that the gateway calls for everything under `server.prefix`.
+//! Our own pages and their JSON forms: an axum router that the gateway calls for everything under `server.prefix`.
+//!
+//! The route table is [`router`]. Forward-auth and the API for programs are not here.
+
+pub mod accept;
+pub mod assets;
+mod call;
+pub mod csrf;
+pub mod error_page;
+pub mod headers;
+mod pages;
+mod palette;
+pub mod problem;
+mod redirect;
+mod submission;
+#[cfg(test)]
+mod testing;
+mod user;
 
 pub mod error_page;
 
 use crate::account::AccountId;
+use crate::clock::SharedClock;
+use crate::config::{Secret, Settings};
 use crate::host::Host;
-use crate::session::{Session, SessionKey};
+use crate::login::Login;
+use crate::profile::Profile;
+use crate::registration::Registration;
+use crate::session::{CookieKey, Session, SessionKey};
+use assets::{AssetError, Assets, Look};
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Router, middleware};
+use call::Call;
+use csrf::CsrfKey;
+use error_page::{ErrorPages, Fault};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use pages::{account, forgot, login, logout, password, register};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -50,4 +82,105 @@ impl Presence {
             Self::Nobody | Self::Unknown => None,
         }
     }
+}
+
+/// What the pages work with. Made anew when the configuration is read again.
+pub struct Portal {
+    /// Signing in and out.
+    pub login: Arc<Login>,
+    /// Making accounts.
+    pub registration: Arc<Registration>,
+    /// Reading and changing accounts.
+    pub profile: Arc<Profile>,
+    /// Seals session cookies.
+    pub cookie_key: CookieKey,
+    /// What time it is.
+    pub clock: SharedClock,
+    /// The configuration.
+    pub settings: Arc<Settings>,
+    /// Error pages in the portal's looks, for the gateway too.
+    pub errors: ErrorPages,
+    csrf: CsrfKey,
+    assets: Assets,
+    look: Arc<Look>,
+    hsts: Option<HeaderValue>,
+}
+
+/// The use cases behind the pages.
+pub struct UseCases {
+    /// Signing in and out.
+    pub login: Arc<Login>,
+    /// Making accounts.
+    pub registration: Arc<Registration>,
+    /// Reading and changing accounts.
+    pub profile: Arc<Profile>,
+}
+
+impl Portal {
+    /// Gets everything ready: keys derived from `secret`, assets read and compressed.
+    ///
+    /// # Errors
+    /// When a file that `ui` names cannot be used.
+    pub fn new(
+        use_cases: UseCases,
+        cookie_key: CookieKey,
+        secret: &Secret,
+        settings: Arc<Settings>,
+        clock: SharedClock,
+    ) -> Result<Self, AssetError> {
+        let UseCases { login, registration, profile } = use_cases;
+        let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
+        let look = assets.look();
+        Ok(Self {
+            login,
+            registration,
+            profile,
+            cookie_key,
+            clock,
+            errors: ErrorPages::new(look.clone()),
+            csrf: CsrfKey::derive(secret, settings.secret_previous.as_ref()),
+            hsts: headers::hsts(&settings),
+            settings,
+            assets,
+            look,
+        })
+    }
+}
+
+/// THE ROUTE TABLE.
+pub fn router(portal: Arc<Portal>) -> Router {
+    let own = Router::new()
+        .route("/login", get(login::show).post(login::submit))
+        .route("/register", get(register::show).post(register::submit))
+        .route("/logout", get(logout::show).post(logout::submit))
+        .route("/forgot", get(forgot::show))
+        .route("/account", get(account::show).post(account::submit))
+        .route("/account/password", get(password::show).post(password::submit))
+        .route("/profile", get(account::profile))
+        .route("/session", get(account::session))
+        .route("/assets/{name}", get(asset));
+    Router::new()
+        .nest(&portal.look.prefix, own)
+        .route("/.well-known/change-password", get(change_password))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(portal.clone(), headers::layer))
+        .with_state(portal)
+}
+
+async fn asset(State(portal): State<Arc<Portal>>, Path(name): Path<String>, headers: HeaderMap, request: Request) -> Response {
+    portal.assets.serve(&name, &headers).unwrap_or_else(|| portal.errors.response(&Fault::NotFound, &request.into_parts().0))
+}
+
+/// Where password managers look for the page that changes a password (W3C "A Well-Known URL for Changing Passwords").
+async fn change_password(call: Call) -> Response {
+    call.to_page(StatusCode::FOUND, "/account/password")
+}
+
+async fn not_found(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    portal.errors.response(&Fault::NotFound, &request.into_parts().0)
+}
+
+async fn method_not_allowed(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    portal.errors.response(&Fault::MethodNotAllowed, &request.into_parts().0)
 }

@@ -1,0 +1,99 @@
+//! The pages: one file a group. What they share is here.
+
+pub(super) mod account;
+pub(super) mod forgot;
+pub(super) mod login;
+pub(super) mod logout;
+pub(super) mod password;
+pub(super) mod register;
+
+use crate::account::PasswordProfile;
+use crate::registration::FieldProblem;
+use std::time::Duration;
+
+/// What is wrong with what was typed, for the summary and beside the fields.
+#[derive(Debug, Default)]
+pub(super) struct Problems(Vec<FieldProblem>);
+
+impl Problems {
+    /// One that is about no field in particular.
+    fn general(code: &'static str, message: &str) -> Self {
+        Self::of_field("", code, message)
+    }
+
+    /// One about a field.
+    fn of_field(field: &'static str, code: &'static str, message: &str) -> Self {
+        Self(vec![FieldProblem { field, code, message: message.to_owned() }])
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &FieldProblem> {
+        self.0.iter()
+    }
+
+    fn of(&self, field: &str) -> Option<&FieldProblem> {
+        self.0.iter().find(|problem| problem.field == field)
+    }
+
+    fn has(&self, field: &str) -> bool {
+        self.of(field).is_some()
+    }
+}
+
+impl From<Vec<FieldProblem>> for Problems {
+    fn from(problems: Vec<FieldProblem>) -> Self {
+        Self(problems)
+    }
+}
+
+/// A form whose token is missing, old or of another browser.
+fn forged() -> Problems {
+    Problems::general("csrf", "This form was too old, or your browser does not keep cookies. Please send it again.")
+}
+
+/// A store failed.
+fn unavailable() -> Problems {
+    Problems::general("unavailable", "This does not work right now. Please try again in a moment.")
+}
+
+/// Too many passwords are being checked.
+fn busy() -> Problems {
+    Problems::general("busy", "Too many people are signing in at once. Please try again in a moment.")
+}
+
+fn name_taken() -> Problems {
+    Problems::of_field("username", "taken", "Someone else has this name, choose another.")
+}
+
+/// What a new password must be like.
+fn password_hint(profile: PasswordProfile) -> &'static str {
+    match profile {
+        PasswordProfile::Classic => "At least 8 characters, with upper case, lower case and a digit. A few random words are best.",
+        PasswordProfile::Nist => "At least 15 characters of any kind; a few random words will do.",
+    }
+}
+
+/// A duration in the largest unit that it fills at least once, rounded down.
+fn spelled_out(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (count, unit) = match seconds {
+        86_400.. => (seconds / 86_400, "day"),
+        3_600.. => (seconds / 3_600, "hour"),
+        _ => ((seconds / 60).max(1), "minute"),
+    };
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_spelled_out() {
+        let spelled = |seconds| spelled_out(Duration::from_secs(seconds));
+        assert_eq!([spelled(30 * 86_400), spelled(86_400), spelled(7_300), spelled(20)], ["30 days", "1 day", "2 hours", "1 minute"]);
+    }
+}

@@ -1,0 +1,105 @@
+//! `{prefix}/account/password`: changing one's own password.
+
+use super::account::{account, conflict};
+use super::{Problems, busy, forged, password_hint, unavailable as outage};
+use crate::account::{Account, Password};
+use crate::portal::assets::Look;
+use crate::portal::call::Call;
+use crate::portal::submission::{Submission, unsupported};
+use crate::profile::ProfileError;
+use axum::response::Response;
+use http::StatusCode;
+
+#[derive(askama::Template)]
+#[template(path = "password.html")]
+struct Page<'a> {
+    look: &'a Look,
+    csrf: String,
+    problems: &'a Problems,
+    username: &'a str,
+    password_hint: &'static str,
+}
+
+/// Under the prefix.
+const PATH: &str = "/account/password";
+
+/// `GET`: the form.
+pub(in crate::portal) async fn show(call: Call) -> Response {
+    match account(&call, StatusCode::FOUND, PATH).await {
+        Ok(account) => call.page(StatusCode::OK, &page(&call, &account, &Problems::default())),
+        Err(response) => *response,
+    }
+}
+
+/// `POST`: changes the password; this browser gets a new session, all others end.
+pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Response {
+    let Submission::Form(fields) = submission else {
+        return unsupported("application/x-www-form-urlencoded");
+    };
+    let account = match account(&call, StatusCode::SEE_OTHER, PATH).await {
+        Ok(account) => account,
+        Err(response) => return *response,
+    };
+    if !call.is_genuine(&fields) {
+        return call.page(StatusCode::FORBIDDEN, &page(&call, &account, &forged()));
+    }
+    let key = match call.somebody() {
+        Ok(Some((key, _))) => key,
+        Ok(None) => return call.to_login(StatusCode::SEE_OTHER, "", PATH),
+        Err(outage) => return *outage,
+    };
+    let password = |name: &str| Password::new(fields.text(name).to_owned());
+    match call.portal.profile.change_password(account.id, key, password("current_password"), password("password")).await {
+        Ok(signed_in) => {
+            let mut response = call.to_page(StatusCode::SEE_OTHER, "/account?password-changed");
+            call.give_session(&mut response, &signed_in);
+            response
+        }
+        Err(error) => refusal(&call, &account, error),
+    }
+}
+
+fn refusal(call: &Call, account: &Account, error: ProfileError) -> Response {
+    let again = |status, problems: &Problems| call.page(status, &page(call, account, problems));
+    match error {
+        ProfileError::Invalid(problems) => again(StatusCode::BAD_REQUEST, &problems.into()),
+        ProfileError::WrongPassword => again(StatusCode::UNAUTHORIZED, &wrong()),
+        ProfileError::Conflict | ProfileError::UsernameTaken => again(StatusCode::CONFLICT, &conflict()),
+        ProfileError::Busy => call.outage_page(&page(call, account, &busy())),
+        ProfileError::Unavailable(error) => {
+            call.note(&error);
+            call.outage_page(&page(call, account, &outage()))
+        }
+    }
+}
+
+fn wrong() -> Problems {
+    Problems::of_field("current_password", "wrong", "This is not your current password.")
+}
+
+fn page<'a>(call: &'a Call, account: &'a Account, problems: &'a Problems) -> Page<'a> {
+    Page {
+        look: &call.portal.look,
+        csrf: call.csrf_token(),
+        problems,
+        username: account.username.as_str(),
+        password_hint: password_hint(call.portal.settings.accounts.password),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::PasswordProfile;
+    use crate::portal::testing::{HOSTILE, look, rendered};
+
+    #[test]
+    fn password_managers_learn_whose_password_changes() {
+        let (look, problems) = (look(), wrong());
+        let password_hint = password_hint(PasswordProfile::Nist);
+        let page = Page { look: &look, csrf: "token".into(), problems: &problems, username: HOSTILE, password_hint };
+        let html = rendered("password", &page);
+        assert!(html.contains(r#"autocomplete="username" hidden"#));
+        assert!(html.contains(r##"<a href="#current_password">"##));
+    }
+}

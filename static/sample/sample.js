@@ -1,0 +1,29 @@
+// The live parts of the sample: a WebSocket that echoes, and server-sent events.
+const say = (output, text) => { output.textContent += `${text}\n`; };
+
+const chat = document.querySelector('#socket');
+if (chat) {
+  const output = chat.querySelector('output');
+  const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  let socket;
+  const open = () => {
+    socket = new WebSocket(`${scheme}//${location.host}${chat.dataset.address}`);
+    socket.addEventListener('message', (event) => say(output, `← ${event.data}`));
+    socket.addEventListener('close', () => say(output, 'The socket is closed.'));
+    return new Promise((resolve) => socket.addEventListener('open', resolve, { once: true }));
+  };
+  chat.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    if (socket?.readyState !== WebSocket.OPEN) await open();
+    const text = new FormData(chat).get('text');
+    say(output, `→ ${text}`);
+    socket.send(text);
+  });
+}
+
+const events = document.querySelector('#events');
+if (events) {
+  const source = new EventSource(events.dataset.address);
+  source.addEventListener('message', (event) => say(events, event.data));
+  source.addEventListener('error', () => say(events, 'The stream is interrupted.'));
+}
