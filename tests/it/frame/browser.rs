@@ -32,20 +32,36 @@ async fn a_navigation_looks_like_one() {
 #[tokio::test]
 async fn redirects_are_shown_and_followed_only_on_demand() {
     let upstream = EchoUpstream::start().await;
-    upstream.serve_page("/target", &[], "arrived");
+    upstream.serve("/start", 302, &[("Location", "/target?x")], "");
+    upstream.serve("/target", 200, &[], "arrived");
     let mut browser = Browser::new(&upstream.origin());
-    // A status other than 3xx with a Location is no redirect.
-    let answer = browser.visit("/headers?Location=/target").await;
-    assert_eq!((answer.status, answer.location(), answer.target().path()), (200, "/target", "/target"));
-    let moved = crate::support::agent::Answer { status: 302, ..answer };
-    assert_eq!(browser.follow(moved).await.text(), "arrived");
+    let answer = browser.open("/start").await;
+    assert_eq!((answer.status, answer.location(), answer.target().path()), (302, "/target?x", "/target"));
+    assert_eq!(upstream.last().head.header("sec-fetch-site"), Some("none"));
+    assert_eq!(browser.follow(answer).await.text(), "arrived");
+    assert_eq!(upstream.last().target(), "/target?x");
     assert_eq!(upstream.last().head.header("sec-fetch-site"), Some("same-origin"));
+    assert_eq!(browser.visit("/start").await.text(), "arrived");
+}
+
+#[tokio::test]
+async fn signing_in_ends_where_the_login_leads() {
+    let upstream = EchoUpstream::start().await;
+    upstream.serve("/start", 302, &[("Location", "/login")], "");
+    upstream.serve("/login", 200, &[("Content-Type", "text/html")], PAGE);
+    upstream.serve("/echo", 303, &[("Location", "/home"), ("Set-Cookie", "session=1; Path=/")], "");
+    let mut browser = Browser::new(&upstream.origin());
+    let home = browser.sign_in("/start", "ann", "secret").await;
+    assert_eq!(home.json()["target"], "/home");
+    assert_eq!(upstream.last().head.header("cookie"), Some("session=1"));
+    let (cookie, cleared) = (browser.agent.cookies.get("session").cloned(), browser.agent.cookies.get("other"));
+    assert_eq!((cookie.map(|cookie| cookie.value), cleared), (Some("1".to_owned()), None));
 }
 
 #[tokio::test]
 async fn a_form_is_sent_with_its_hidden_fields_and_headers_of_its_page() {
     let upstream = EchoUpstream::start().await;
-    upstream.serve_page("/login", &[("Content-Type", "text/html")], PAGE);
+    upstream.serve("/login", 200, &[("Content-Type", "text/html")], PAGE);
     let mut browser = Browser::new(&upstream.origin());
     let page = browser.open("/login").await;
     let answer = browser.submit(&page, &[("username", "ann"), ("password", "p&q")]).await;

@@ -16,11 +16,11 @@ const STYLE: &str = ":root { color-scheme: light dark; background: #fff; color: 
 async fn upstream() -> EchoUpstream {
     let upstream = EchoUpstream::start().await;
     let html = [("Content-Type", "text/html; charset=utf-8"), ("Content-Security-Policy", POLICY)];
-    upstream.serve_page("/page", &html, PAGE);
-    upstream.serve_page("/next", &html, PAGE.replace("Plain", "Next"));
-    upstream.serve_page("/bad", &html, "<!doctype html><title>Bad</title><main><h1>Bad</h1><input></main>");
-    upstream.serve_page("/style.css", &[("Content-Type", "text/css")], STYLE);
-    upstream.serve_page("/script.js", &[("Content-Type", "text/javascript")], "document.querySelector('#script').textContent = 'on'");
+    upstream.serve("/page", 200, &html, PAGE);
+    upstream.serve("/next", 200, &html, PAGE.replace("Plain", "Next"));
+    upstream.serve("/bad", 200, &html, "<!doctype html><title>Bad</title><main><h1>Bad</h1><input></main>");
+    upstream.serve("/style.css", 200, &[("Content-Type", "text/css")], STYLE);
+    upstream.serve("/script.js", 200, &[("Content-Type", "text/javascript")], "document.querySelector('#script').textContent = 'on'");
     upstream
 }
 

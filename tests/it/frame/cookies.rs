@@ -50,3 +50,17 @@ fn prefixed_names_are_taken_only_under_their_rules() {
     check(url, &["__Secure-x=1; Secure; Path=/; Domain=app.test"], url, Some("__Secure-x=1"));
     check(url, &["__Secure-x=1; Path=/"], url, None);
 }
+
+#[test]
+fn attributes_are_kept_for_tests_to_look_at() {
+    let url = Url::parse("https://app.test/").unwrap();
+    let mut jar = CookieJar::default();
+    jar.store(&url, "x=1; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60");
+    let cookie = jar.get("x").unwrap();
+    assert!(cookie.secure && cookie.http_only && cookie.host_only && cookie.persistent);
+    assert_eq!(cookie.same_site, Some(cookie::SameSite::Lax));
+    jar.plant(&url, "planted", "2");
+    assert_eq!(jar.names(), ["x", "planted"]);
+    jar.remove("x");
+    assert_eq!(jar.header(&url).as_deref(), Some("planted=2"));
+}

@@ -46,16 +46,6 @@ impl Raw {
         within_patience("sending", self.wire.stream().write_all(bytes.as_ref())).await.unwrap();
     }
 
-    /// Sends bytes to a peer that may have closed already, which is no failure.
-    pub async fn send_if_open(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        within_patience("sending", self.wire.stream().write_all(bytes.as_ref())).await.is_ok()
-    }
-
-    /// Says that nothing more will be sent, and goes on reading.
-    pub async fn finish_sending(&mut self) {
-        self.wire.stream().shutdown().await.unwrap();
-    }
-
     /// The next final response; interim ones (1xx other than 101) are passed over.
     pub async fn response(&mut self) -> RawResponse {
         self.response_framed(false).await
@@ -96,11 +86,6 @@ impl Raw {
             }
         })
         .await
-    }
-
-    /// The stream and what was read but not used, after a `101`.
-    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
-        self.wire.into_parts()
     }
 
     async fn response_framed(&mut self, to_head: bool) -> RawResponse {

@@ -88,6 +88,7 @@ struct Shared {
 /// A fixed answer.
 #[derive(Clone, Debug)]
 struct Page {
+    status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
@@ -135,10 +136,10 @@ impl EchoUpstream {
         format!("http://{}", self.address())
     }
 
-    /// Serves a fixed page from now on; `headers` must name its type.
-    pub fn serve_page(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) {
+    /// Answers every request for a path so from now on; `headers` must name the body's type.
+    pub fn serve(&self, path: &str, status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.shared.pages.lock().unwrap().insert(path.to_owned(), Page { headers, body: body.into() });
+        self.shared.pages.lock().unwrap().insert(path.to_owned(), Page { status, headers, body: body.into() });
     }
 
     /// How many requests have reached it.

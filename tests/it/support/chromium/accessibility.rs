@@ -60,6 +60,7 @@ fn axe_folder() -> PathBuf {
     let package: Value = serde_json::from_str(PACKAGE).unwrap();
     let version = package["dependencies"]["axe-core"].as_str().unwrap();
     let cache = var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| var_os("HOME").map(|home| PathBuf::from(home).join(".cache"))).expect("neither XDG_CACHE_HOME nor HOME is set");
+    let cache =
+        cache.or_else(|| var_os("HOME").map(|home| PathBuf::from(home).join(".cache"))).expect("neither XDG_CACHE_HOME nor HOME is set");
     cache.join("portcullis-tests").join(format!("axe-core-{version}")).join("node_modules/axe-core")
 }

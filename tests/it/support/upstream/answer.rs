@@ -26,7 +26,7 @@ pub struct Answer {
 impl Answer {
     /// A fixed page.
     pub fn page(page: Page) -> Self {
-        Self { status: 200, headers: page.headers, body: page.body, trailers: None }
+        Self { status: page.status, headers: page.headers, body: page.body, trailers: None }
     }
 
     /// The answer to a request; `segments` are its path's, last one first.

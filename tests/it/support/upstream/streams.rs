@@ -84,7 +84,8 @@ pub async fn mirror<S: Stream>(mut exchange: Exchange<S>) -> Result<Option<Wire<
 /// Upgrades and echoes messages until the other side closes.
 pub async fn websocket<S: Stream>(mut exchange: Exchange<S>) -> Result<Option<Wire<S>>> {
     let accept = derive_accept_key(exchange.head.header("sec-websocket-key").unwrap_or_default().as_bytes());
-    let head = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n");
+    let head =
+        format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n");
     exchange.send(head.as_bytes()).await?;
     let Exchange { wire, shared, index, .. } = exchange;
     let _open = OpenStream::new(&shared);
