@@ -19,8 +19,5 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for `future` and fails the test, naming `what`, when it takes longer than [`PATIENCE`].
 pub async fn within_patience<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {PATIENCE:?} in vain: {what}"),
-    }
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain: {what}"))
 }

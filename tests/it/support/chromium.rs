@@ -54,7 +54,7 @@ impl Chromium {
         let profile = TempDir::with_prefix("portcullis-chromium-").unwrap();
         let driver = within_patience("chromedriver to start", Driver::start()).await;
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(capabilities(&options, &profile));
+        builder.capabilities(capabilities(options, &profile));
         let client = within_patience("Chromium to start", builder.connect(driver.origin())).await.unwrap();
         let browser = Self { client, _driver: driver, _profile: profile, _seat: seat };
         browser.resize(options.width).await;
@@ -151,7 +151,7 @@ impl Chromium {
     }
 }
 
-fn capabilities(options: &Options, profile: &TempDir) -> fantoccini::wd::Capabilities {
+fn capabilities(options: Options, profile: &TempDir) -> fantoccini::wd::Capabilities {
     let arguments = [
         "--headless=new",
         "--no-sandbox",

@@ -5,6 +5,7 @@ use cookie::Cookie;
 use url::{Host, Url};
 
 /// A cookie that was accepted.
+#[expect(clippy::struct_excessive_bools, reason = "each is an attribute of its own in RFC 6265bis")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredCookie {
     /// Name.

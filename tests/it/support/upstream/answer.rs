@@ -118,16 +118,12 @@ impl Answer {
             let accepts = ("Accept-Ranges".to_owned(), "bytes".to_owned());
             return Self { headers: vec![accepts, tag], ..Self::plain(200, whole) };
         };
-        match satisfiable(asked) {
-            Some((first, last)) => {
-                let place = ("Content-Range".to_owned(), format!("bytes {first}-{last}/{RANGE_LENGTH}"));
-                Self { headers: vec![place, tag], ..Self::plain(206, whole[first..=last].to_vec()) }
-            }
-            None => {
-                let place = ("Content-Range".to_owned(), format!("bytes */{RANGE_LENGTH}"));
-                Self { headers: vec![place], ..Self::plain(416, Vec::new()) }
-            }
-        }
+        let Some((first, last)) = satisfiable(asked) else {
+            let place = ("Content-Range".to_owned(), format!("bytes */{RANGE_LENGTH}"));
+            return Self { headers: vec![place], ..Self::plain(416, Vec::new()) };
+        };
+        let place = ("Content-Range".to_owned(), format!("bytes {first}-{last}/{RANGE_LENGTH}"));
+        Self { headers: vec![place, tag], ..Self::plain(206, whole[first..=last].to_vec()) }
     }
 }
 

@@ -70,11 +70,7 @@ impl<S: Stream> Exchange<S> {
         match segments[0].as_str() {
             "sse" => return streams::pushed(self, "text/event-stream").await,
             "drip" => return streams::pushed(self, "application/octet-stream").await,
-            "slow" => {
-                if !streams::hold(&mut self).await {
-                    return Ok(None);
-                }
-            }
+            "slow" if !streams::hold(&mut self).await => return Ok(None),
             _ => {}
         }
         let answer = match self.shared.page(self.path()) {
