@@ -6,8 +6,7 @@
 #   stores: { users: "sqlite:/var/lib/portcullis/portcullis.db", sessions: "sqlite:/var/lib/portcullis/portcullis.db" }
 
 FROM rust:1.95-slim-bookworm AS build
-# Pingora compresses with zlib-ng, which CMake builds.
-RUN apt-get update && apt-get install -y --no-install-recommends cmake gcc libc6-dev make && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/source/target \
