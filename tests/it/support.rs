@@ -1,0 +1,23 @@
+//! What the integration tests stand on: an upstream that tells what it received, clients from raw bytes to a real
+//! browser. Nothing here decides whether the gateway is right; tests do.
+
+pub mod agent;
+pub mod api_client;
+pub mod browser;
+pub mod chromium;
+pub mod cookie_jar;
+pub mod form;
+pub mod message;
+pub mod raw;
+pub mod upstream;
+
+use std::future::Future;
+use std::time::Duration;
+
+/// Longest that anything on this machine may take before a test gives up waiting for it.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for `future` and fails the test, naming `what`, when it takes longer than [`PATIENCE`].
+pub async fn within_patience<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain: {what}"))
+}
