@@ -116,9 +116,9 @@ impl<'a> Section<'a> {
         read(&field)
     }
 
-    /// A map below this one; empty where it is not written.
+    /// A map below this one; empty where it is not written, or where nothing below its key is.
     pub(super) fn section(&mut self, key: &str) -> Section<'a> {
-        let written = self.take(key).and_then(|field| field.section());
+        let written = self.optional(key, Field::section);
         written.unwrap_or_else(|| self.empty_below(key))
     }
 
@@ -161,7 +161,9 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        // A quoted key may hold line breaks and terminal escapes, which must not reach a terminal.
+        let key = key.escape_debug();
+        if self.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.path) }
     }
 
     pub(super) fn findings(&self) -> &'a Findings {
@@ -268,7 +270,7 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn flag(&self) -> Option<bool> {
-        self.parse("a switch", "write true or false", |text| match text {
+        self.parse("a switch", "write true or false", |text| match text.to_ascii_lowercase().as_str() {
             "true" => Some(true),
             "false" => Some(false),
             _ => None,

@@ -140,6 +140,27 @@ mod places {
     }
 
     #[test]
+    fn a_section_without_keys_has_its_defaults() {
+        let empty = settings("server:\nsessions:\naccess:\n  # default: deny\n");
+        assert_eq!(format!("{empty:?}"), format!("{:?}", settings("")));
+        check("routes: [null]", &["1:10: routes[0]: nothing stands here, write a map"]);
+    }
+
+    #[test]
+    fn a_key_cannot_break_the_line_of_its_problem() {
+        check_after_route("\"a\\nb\\e[31m\": 1", &["2:1: a\\nb\\u{1b}[31m: unknown key; known here"]);
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_is_read_or_reported_and_never_panics() {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples/hosts.yaml")).unwrap();
+        for end in (0..text.len()).step_by(5) {
+            let problems = problems_with(&text[..end], &[("PORTCULLIS_SECRET", "0123456789012345678901234567890123456789")]);
+            assert!(problems.iter().all(|problem| problem.contains(": ")), "{problems:?}");
+        }
+    }
+
+    #[test]
     fn routes_must_be_written() {
         check("", &["1:1: routes: is missing"]);
         check("routes: []", &["1:9: routes: is empty"]);
@@ -160,8 +181,11 @@ mod from_the_environment {
                 ("PORTCULLIS__SERVER__LISTEN", "[127.0.0.1:1, 'unix:/run/x']"),
                 ("PORTCULLIS__LOG", "{format: json, level: warn}"),
                 ("PORTCULLIS__LOG__LEVEL", "debug"),
+                ("PORTCULLIS__LOG__ACCESS", "FALSE"),
                 ("PORTCULLIS__ROUTES__0__PATH", "/app"),
                 ("PORTCULLIS__ROUTES__1", "{path: /b, upstream: sample}"),
+                ("PORTCULLIS__ROUTES__1__BASIC_AUTH__USERNAME", "u"),
+                ("PORTCULLIS__ROUTES__1__BASIC_AUTH__PASSWORD", "{p}"),
                 ("PORTCULLIS__UI__TITLE", "a: [b ${HOME}"),
                 ("PORTCULLIS_CONFIG", "elsewhere.yaml"),
                 ("OTHER", "x"),
@@ -171,8 +195,9 @@ mod from_the_environment {
         assert_eq!(settings.sessions.idle_timeout.as_secs(), 600);
         assert_eq!(settings.sessions.lifetime.as_secs(), 3600);
         assert_eq!(settings.server.listen.len(), 2);
-        assert!(settings.log.json && settings.log.level == tracing::Level::DEBUG);
+        assert!(settings.log.json && settings.log.level == tracing::Level::DEBUG && !settings.log.access);
         assert_eq!(settings.routes.iter().map(|route| route.path.as_str()).collect::<Vec<_>>(), ["/app", "/b"]);
+        assert_eq!(settings.routes[1].basic_auth.as_ref().unwrap(), "Basic dTp7cH0=");
         assert_eq!(settings.ui.title, "a: [b ${HOME}");
     }
 
@@ -675,6 +700,7 @@ mod risky_settings {
         assert_eq!(warnings(ROUTES), [""; 0]);
         check_warning(&with("access: {default: public}"), "access.default");
         check_warning(&with("access: {default: mfa}"), "access.default");
+        check_warning(&with("access: {rules: [{path: /x, allow: mfa}]}"), "access.rules[0].allow");
         check_warning(&with("accounts: {registration: open}"), "accounts.registration");
         check_warning(&with("log: {level: trace}"), "log.level");
         check_warning(&with("admin: {listen: '0.0.0.0:9091'}"), "admin.listen");
@@ -720,6 +746,18 @@ mod loading {
     fn a_missing_file_is_told_in_one_sentence() {
         let report = load(Path::new("/nonexistent/portcullis.yaml")).unwrap_err().to_string();
         assert!(report.starts_with("/nonexistent/portcullis.yaml: no such file; name one with --config"), "{report}");
+    }
+
+    #[test]
+    fn what_cannot_be_a_configuration_is_not_read_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gate.yaml");
+        for (content, expected) in [(vec![b'#'; 2 << 20], "too large for a configuration"), (vec![0xff, 0xfe], "not UTF-8 text")] {
+            std::fs::write(&path, content).unwrap();
+            let report = load(&path).unwrap_err().to_string();
+            assert!(report.contains(expected) && report.lines().count() == 1, "{report}");
+        }
+        assert!(load(folder.path()).unwrap_err().to_string().contains("cannot be read"));
     }
 
     #[test]
