@@ -3,10 +3,14 @@
 
 use crate::account::{Account, Group, Password};
 use crate::administration::{AddedAccount, Administration, AdministrationError};
+use crate::app::App;
+use crate::clock::SystemClock;
+use crate::config::Settings;
 use crate::session_marks::Carried;
 use clap::Subcommand;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
 use time::format_description::well_known::Rfc3339;
 
 /// What is to be done. USER is a name or an email.
@@ -57,11 +61,21 @@ pub enum UserCommand {
 /// Reads a new password: prompted for twice on a terminal, else one line of standard input.
 pub type ReadPassword = fn() -> Result<Password, String>;
 
-/// Runs the command; what it returns goes to standard output.
+/// Opens the configured stores and runs the command; what it returns goes to standard output.
 ///
 /// # Errors
 /// One sentence for standard error.
-pub async fn run(command: UserCommand, administration: &Administration, read_password: ReadPassword) -> Result<String, String> {
+pub fn run(command: UserCommand, settings: Settings, read_password: ReadPassword) -> Result<String, String> {
+    let app = App::open_for_command(Arc::new(settings), Arc::new(SystemClock)).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
+    runtime.block_on(perform(command, &app.administration, read_password))
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// One sentence for standard error.
+pub async fn perform(command: UserCommand, administration: &Administration, read_password: ReadPassword) -> Result<String, String> {
     let say = |error: AdministrationError| error.to_string();
     match command {
         UserCommand::Add { name, email, groups } => {
