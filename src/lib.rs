@@ -18,3 +18,6 @@ pub mod session;
 pub mod session_marks;
 pub mod store;
 mod work_queue;
+
+#[cfg(test)]
+mod fixture;
