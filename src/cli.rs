@@ -3,16 +3,20 @@
 mod check;
 mod completions;
 mod failure;
+mod hash;
 mod healthcheck;
 pub mod password_input;
 mod secret;
+pub mod user;
 
 pub use failure::Failure;
 
 use crate::config;
 use clap::{Args, Parser, Subcommand};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use user::UserCommand;
 
 /// A login in front of any application.
 #[derive(Debug, Parser)]
@@ -46,6 +50,15 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Manage accounts; USER is a name or an email
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Read a password and print its hash
+    Hash,
     /// Print a random secret of 43 characters
     Secret,
     /// Ask a running gateway whether it is ready
@@ -69,7 +82,7 @@ const DEFAULT_FILES: &str = "Configuration file [default: $PORTCULLIS_CONFIG, el
 #[derive(Args, Clone, Debug)]
 pub struct ConfigFile {
     /// Configuration file
-    #[arg(long, value_name = "FILE", long_help = DEFAULT_FILES)]
+    #[arg(long, value_name = "FILE", long_help = DEFAULT_FILES, global = true)]
     config: Option<PathBuf>,
 }
 
@@ -101,6 +114,13 @@ fn run(command: Command) -> Result<(), Failure> {
             Err(Failure::wrong_usage("this version lacks --live; check without it, then look at the log of `serve`"))
         }
         Command::Check { config, .. } => check::run(&config.path(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock()),
+        Command::User { command, config } => {
+            let settings = config::load(&config.path())?.settings;
+            let said = user::run(command, settings, password_input::read_new_password)?;
+            write!(std::io::stdout(), "{said}")?;
+            Ok(())
+        }
+        Command::Hash => hash::run(&mut std::io::stdout().lock()),
         Command::Secret => secret::run(&mut std::io::stdout().lock()),
         Command::Healthcheck { url, config } => healthcheck::run(url.as_deref(), config.config.as_deref()),
         Command::Completions { shell } => completions::run::<CommandLine>(shell, &mut std::io::stdout().lock()),
@@ -141,6 +161,14 @@ mod tests {
     fn the_demo_listens_on_loopback_unless_told() {
         assert!(matches!(parse("portcullis demo").unwrap(), Command::Demo { listen } if listen == "127.0.0.1:8080"));
         assert!(matches!(parse("portcullis demo --listen [::1]:0").unwrap(), Command::Demo { listen } if listen == "[::1]:0"));
+    }
+
+    #[test]
+    fn the_configuration_of_a_user_command_may_stand_last() {
+        let line = "portcullis user add alice --email alice@example.com --group a --group b --config x.yaml";
+        let Command::User { command, config } = parse(line).unwrap() else { panic!("user") };
+        assert_eq!(config.path(), PathBuf::from("x.yaml"));
+        assert!(matches!(command, UserCommand::Add { groups, .. } if groups == ["a", "b"]));
     }
 
     #[test]

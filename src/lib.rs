@@ -1,6 +1,8 @@
 //! Portcullis: a login in front of any application.
 
 pub mod account;
+pub mod administration;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -13,4 +15,9 @@ pub mod portal;
 pub mod profile;
 pub mod registration;
 pub mod session;
+pub mod session_marks;
 pub mod store;
+mod work_queue;
+
+#[cfg(test)]
+mod fixture;
