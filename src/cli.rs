@@ -14,6 +14,7 @@ pub use failure::Failure;
 use crate::config;
 use clap::{Args, Parser, Subcommand};
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use user::UserCommand;
@@ -32,7 +33,7 @@ enum Command {
     Demo {
         /// Address to serve at
         #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
-        listen: String,
+        listen: SocketAddr,
     },
     /// Run the gateway
     Serve {
@@ -143,7 +144,14 @@ mod tests {
 
     #[test]
     fn wrong_usage_ends_with_2() {
-        for line in ["portcullis", "portcullis chek", "portcullis serve --confg x", "portcullis serve extra", "portcullis completions x"] {
+        for line in [
+            "portcullis",
+            "portcullis chek",
+            "portcullis serve --confg x",
+            "portcullis serve extra",
+            "portcullis completions x",
+            "portcullis demo --listen 8080",
+        ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }
         assert_eq!(parse("portcullis --version").unwrap_err().exit_code(), 0);
@@ -159,8 +167,8 @@ mod tests {
 
     #[test]
     fn the_demo_listens_on_loopback_unless_told() {
-        assert!(matches!(parse("portcullis demo").unwrap(), Command::Demo { listen } if listen == "127.0.0.1:8080"));
-        assert!(matches!(parse("portcullis demo --listen [::1]:0").unwrap(), Command::Demo { listen } if listen == "[::1]:0"));
+        assert!(matches!(parse("portcullis demo").unwrap(), Command::Demo { listen } if listen.to_string() == "127.0.0.1:8080"));
+        assert!(matches!(parse("portcullis demo --listen [::1]:0").unwrap(), Command::Demo { listen } if listen.to_string() == "[::1]:0"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `sessions`, `secret`, `stores` and `accounts`: who signs in, for how long, and where that is kept.
 
-use super::reader::{Field, Section};
+use super::field::Field;
+use super::section::Section;
 use super::{
     AccountSettings, HashAlgorithm, Registration, Secret, SecretSource, SessionSettings, SessionStoreKind, StoreSettings, UserStore,
 };

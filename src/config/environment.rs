@@ -2,7 +2,7 @@
 //! scalars. Values that come from here are never replaced again, and those that may be secrets are never repeated.
 
 use super::file::{self, Entry, Node, Place, Scalar, Value};
-use super::reader::Findings;
+use super::findings::Findings;
 use std::collections::BTreeMap;
 
 const PREFIX: &str = "PORTCULLIS__";

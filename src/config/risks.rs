@@ -1,6 +1,6 @@
 //! What is allowed and yet risky or without effect (warnings), and what only shows when sections are seen together.
 
-use super::reader::Section;
+use super::section::Section;
 use super::{ListenAddress, Registration, Route, Settings, Upstream, UpstreamAddress};
 use crate::host::{Host, HostPattern};
 use crate::policy::{Access, PathPattern, Policy, Rule};
