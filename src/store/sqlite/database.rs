@@ -235,3 +235,120 @@ fn overloaded() -> StoreError {
 pub(super) fn failed(error: &rusqlite::Error) -> StoreError {
     StoreError(format!("the database failed: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn refusal(path: &Path) -> String {
+        Database::open(path).err().expect("opened").0
+    }
+
+    fn count_tables(connection: &Connection) -> rusqlite::Result<i64> {
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+    }
+
+    #[tokio::test]
+    async fn a_new_file_and_what_belongs_to_it_can_be_read_by_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("test.db")).unwrap();
+        database.write(|connection| connection.execute_batch("DELETE FROM sessions"), |()| {}).await.unwrap();
+        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
+        assert_eq!(files.len(), 3);
+        for file in files {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+        }
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused_in_a_sentence_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let text = "this is a text, and not a short one ".repeat(100);
+        std::fs::write(&path, &text).unwrap();
+        assert!(refusal(&path).ends_with("is not a SQLite database, name another file or move this one away"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_damaged_database_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        drop(Database::open(&path).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        for byte in &mut bytes[4096..8192] {
+            *byte = 0x5a;
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(refusal(&path).ends_with("is damaged, restore it from a backup"));
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+
+    #[test]
+    fn the_database_of_another_program_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+        assert!(refusal(&path).ends_with("belongs to another program, name another file"));
+        assert_eq!(count_tables(&Connection::open(&path).unwrap()), Ok(1));
+    }
+
+    #[test]
+    fn the_database_of_a_newer_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        drop(Database::open(&path).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(refusal(&path).contains("was written by a newer version of portcullis (schema 99)"));
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        assert!(refusal(&missing.join("test.db")).ends_with(&format!("make the folder {} first", missing.display())));
+        assert!(refusal(folder.path()).contains("cannot be opened"));
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_takes_nothing_else_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("test.db")).unwrap();
+        let name = |name: &'static str| {
+            move |connection: &Connection| {
+                connection.execute("INSERT INTO names VALUES (?1, x'00')", [name])?;
+                connection.execute("INSERT INTO names VALUES ('taken', x'00')", []).map(|_| ())
+            }
+        };
+        let both = tokio::join!(database.write(name("first"), |()| {}), database.write(name("second"), |()| {}));
+        assert!(both.0.is_ok() && both.1.is_err());
+        let names = database.read(|connection| connection.query_row("SELECT count(*) FROM names", [], |row| row.get::<_, i64>(0)));
+        assert_eq!(names.await.unwrap(), 2);
+    }
+
+    /// threats.md B22
+    #[tokio::test]
+    async fn a_file_that_another_process_holds_is_an_error_in_bounded_time_and_reads_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let database = Database::open(&path).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let started = std::time::Instant::now();
+        let write = database.write(|connection| connection.execute_batch("DELETE FROM names"), |()| {}).await;
+        assert!(write.is_err() && started.elapsed() < Duration::from_secs(4));
+        assert!(database.read(count_tables).await.is_ok());
+        other.execute_batch("ROLLBACK").unwrap();
+        assert!(database.write(|connection| connection.execute_batch("DELETE FROM names"), |()| {}).await.is_ok());
+    }
+
+    #[test]
+    fn hundreds_are_opened_and_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..200 {
+            drop(Database::open(&folder.path().join(format!("{}.db", number % 10))).unwrap());
+        }
+    }
+}
