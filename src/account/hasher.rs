@@ -155,7 +155,7 @@ mod tests {
     /// threats.md G11
     #[tokio::test]
     async fn beyond_the_queue_callers_are_told_at_once() {
-        let hasher = Hasher::start_with(HashAlgorithm::Argon2id, 0, 1, Duration::from_secs(60)).unwrap();
+        let hasher = Hasher::start_with(HashAlgorithm::Argon2id, 0, 1, Duration::from_mins(1)).unwrap();
         let waiting = tokio::spawn({
             let hasher = hasher.clone();
             async move { hasher.verify(&password("x"), None).await }

@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const CHECKED_SIZE: u64 = 8 << 20;
 
 /// How often idle threads look up from their queue.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 impl Database {
     /// Opens the file, or makes it, and brings its tables up to date.
@@ -99,7 +99,7 @@ impl Database {
     /// Lets `work` run some time soon, or never when the writer is overloaded.
     pub(super) fn write_later(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) {
         let (reply, _) = oneshot::channel();
-        let task = Task { work: Some(work), committed: |_: &()| {}, result: None, reply };
+        let task = Task { work: Some(work), committed: |(): &()| {}, result: None, reply };
         let _ = self.writer.push(Box::new(task));
     }
 

@@ -127,7 +127,7 @@ impl Work {
         loop {
             match self.connection.execute_batch("BEGIN IMMEDIATE") {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && started.elapsed() < LOCK_PATIENCE => {
-                    self.poll()
+                    self.poll();
                 }
                 result => return result,
             }
