@@ -345,6 +345,20 @@ mod tests {
     }
 
     #[test]
+    fn processes_that_start_together_agree_on_the_tables() {
+        for _ in 0..10 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("test.db");
+            std::thread::scope(|scope| {
+                let opening: Vec<_> = (0..8).map(|_| scope.spawn(|| Database::open(&path).map(|_| ()).map_err(|error| error.0))).collect();
+                for thread in opening {
+                    assert_eq!(thread.join().unwrap(), Ok(()));
+                }
+            });
+        }
+    }
+
+    #[test]
     fn hundreds_are_opened_and_closed() {
         let folder = tempfile::tempdir().unwrap();
         for number in 0..200 {
