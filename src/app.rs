@@ -1,5 +1,5 @@
 //! The composition root: from settings to stores, use cases and what runs beside requests. The only file that names
-//! concrete adapters; a new store is named in [`open_accounts`] or [`open_sessions`].
+//! concrete adapters; a new store is named in `open_accounts` or `open_sessions`.
 
 mod background;
 mod secret;
