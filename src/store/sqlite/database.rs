@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// A database file in use. Dropping it finishes what was queued and closes the file.
@@ -34,6 +34,9 @@ const READ_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Longest that a caller waits for a write; the disk may be slow.
 const WRITE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long another process may hold the file.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Largest file that is looked through for damage at start; a larger one would delay it.
 const CHECKED_SIZE: u64 = 8 << 20;
@@ -190,7 +193,7 @@ fn reason(path: &Path, error: &std::io::Error) -> String {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(LOCK_PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -212,7 +215,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
             return Err(damaged(path));
         }
     }
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(describe)?;
+    let mode = turn_write_ahead_logging_on(connection).map_err(describe)?;
     if mode != "wal" {
         return Err(StoreError(format!(
             "the database {} must lie on a local disk: write-ahead logging is not possible there",
@@ -220,6 +223,21 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         )));
     }
     Ok(())
+}
+
+/// Unlike other statements this one fails at once when another process does the same just now.
+fn turn_write_ahead_logging_on(connection: &Connection) -> rusqlite::Result<String> {
+    let started = Instant::now();
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+            Err(error) if is_busy(&error) && started.elapsed() < LOCK_PATIENCE => std::thread::sleep(Duration::from_millis(10)),
+            result => return result,
+        }
+    }
+}
+
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 fn cannot_use(path: &Path, error: &rusqlite::Error) -> StoreError {
@@ -344,7 +362,7 @@ mod tests {
         let database = Database::open(&path).unwrap();
         let other = Connection::open(&path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let write = database.write(|connection| connection.execute_batch("INSERT INTO names VALUES ('late', x'00')"), |()| {}).await;
         assert!(write.is_err() && started.elapsed() < Duration::from_secs(4));
         assert!(database.read(count_tables).await.is_ok());
