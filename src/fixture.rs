@@ -4,8 +4,13 @@
 use crate::account::{AccountStore, Hasher, Password, PasswordProfile};
 use crate::administration::{AddedAccount, Administration};
 use crate::clock::{ManualClock, SharedClock, Timestamp};
-use crate::config::{self, AccountSettings, HashAlgorithm, SessionSettings};
+use crate::config::{
+    self, AccountSettings, CookieSettings, HashAlgorithm, Limits, LogSettings, PortalSettings, SecretSource, ServerSettings,
+    SessionSettings, SessionStoreKind, Settings, StoreSettings, Timeouts, TrustedProxies, UiSettings, UserStore,
+};
+use crate::identity::IdentityHeaders;
 use crate::login::{Attempt, Client, Login, LoginError, SignedIn};
+use crate::policy::{Access, Policy};
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
@@ -15,6 +20,7 @@ use crate::store::memory::MemorySessions;
 use crate::store::sqlite::{Database, SqliteAccounts};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -51,9 +57,9 @@ pub(crate) fn account_settings() -> AccountSettings {
 
 pub(crate) fn session_settings() -> SessionSettings {
     SessionSettings {
-        idle_timeout: Duration::from_secs(1800),
-        lifetime: Duration::from_secs(43_200),
-        remember_for: Duration::from_secs(2_592_000),
+        idle_timeout: Duration::from_mins(30),
+        lifetime: Duration::from_hours(12),
+        remember_for: Duration::from_hours(720),
         max_per_user: 3,
         cache: Duration::from_secs(5),
     }
@@ -72,7 +78,7 @@ impl Fixture {
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
-        let hasher = Hasher::start(settings.hash).unwrap();
+        let hasher = Hasher::start_patient(settings.hash);
         let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
         Self {
             login: Arc::new(Login {
@@ -219,4 +225,42 @@ impl SessionStore for Overtaken {
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+/// Settings that differ from the defaults in the stores alone.
+pub(crate) fn settings(folder: &Path, sessions: SessionStoreKind) -> Arc<Settings> {
+    let day = Duration::from_hours(24);
+    Arc::new(Settings {
+        server: ServerSettings {
+            listen: vec![],
+            h2c: false,
+            tls: None,
+            trusted_proxies: TrustedProxies::default(),
+            prefix: "/auth".to_owned(),
+            threads: None,
+            limits: Limits { header: 16 << 10, own_body: 64 << 10, proxied_body: 1 << 30, connections: 20_000 },
+            timeouts: Timeouts {
+                header: Duration::from_secs(10),
+                idle: Duration::from_secs(75),
+                upstream_connect: Duration::from_secs(5),
+                upstream_read: Duration::from_mins(1),
+                drain_delay: Duration::ZERO,
+                drain: Duration::from_secs(25),
+            },
+            methods: vec![http::Method::GET],
+        },
+        admin: None,
+        portal: PortalSettings { url: None, landing: "/".to_owned() },
+        cookies: CookieSettings { domain: None, secure: None },
+        sessions: SessionSettings { max_per_user: 50, remember_for: 30 * day, ..session_settings() },
+        secret: SecretSource::File(folder.join("portcullis.secret")),
+        secret_previous: None,
+        stores: StoreSettings { users: UserStore::Sqlite(folder.join("portcullis.db")), sessions },
+        accounts: account_settings(),
+        routes: vec![],
+        policy: Policy { default: Access::Authenticated, rules: vec![] },
+        identity: IdentityHeaders::default(),
+        log: LogSettings { json: false, level: tracing::Level::INFO, access: true },
+        ui: UiSettings { title: "Portcullis".to_owned(), logo: None, accent: None, css: None },
+    })
 }

@@ -163,3 +163,70 @@ fn created_at(account: &Account) -> String {
     let time = time::OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
     time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SessionStoreKind;
+    use crate::fixture::settings;
+    use clap::Parser;
+    use tempfile::TempDir;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: UserCommand,
+    }
+
+    struct Terminal(TempDir);
+
+    impl Terminal {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn run(&self, line: &str) -> Result<String, String> {
+            let parsed = Line::try_parse_from(std::iter::once("user").chain(line.split_whitespace())).unwrap();
+            let sessions = SessionStoreKind::Sqlite(self.0.path().join("portcullis.db"));
+            let settings = Settings::clone(&settings(self.0.path(), sessions));
+            run(parsed.command, settings, || Ok(Password::new("Tw1light-Kite".to_owned())))
+        }
+    }
+
+    #[test]
+    fn an_account_is_added_listed_locked_and_removed() {
+        let terminal = Terminal::new();
+        let id = terminal.run("add alice --email alice@example.com --group staff --group ops").unwrap();
+        assert_eq!(id.len(), 37);
+        let listed = terminal.run("list").unwrap();
+        assert_eq!(listed, format!("{}  alice  alice@example.com  staff,ops\n", id.trim()));
+        assert_eq!(terminal.run("lock alice@example.com").unwrap(), "locked\n");
+        assert!(terminal.run("list").unwrap().ends_with("staff,ops  locked\n"));
+        assert_eq!(terminal.run("unlock ALICE").unwrap(), "unlocked\n");
+        assert_eq!(terminal.run("set-password alice").unwrap(), "password set\n");
+        assert_eq!(terminal.run("delete alice --yes").unwrap(), "deleted\n");
+        assert_eq!(terminal.run("list").unwrap(), "");
+    }
+
+    #[test]
+    fn the_list_is_one_json_array() {
+        let terminal = Terminal::new();
+        assert_eq!(terminal.run("list --json").unwrap(), "[]\n");
+        terminal.run("add alice --email alice@example.com --group staff").unwrap();
+        let list: serde_json::Value = serde_json::from_str(&terminal.run("list --json").unwrap()).unwrap();
+        assert_eq!(list[0]["username"], "alice");
+        assert_eq!(list[0]["groups"], serde_json::json!(["staff"]));
+        assert_eq!(list[0]["locked"], false);
+        assert!(list[0]["createdAt"].as_str().unwrap().ends_with('Z'));
+        assert!(list[0].get("password").is_none());
+    }
+
+    #[test]
+    fn errors_are_one_sentence() {
+        let terminal = Terminal::new();
+        assert_eq!(terminal.run("lock nobody").unwrap_err(), "no account has this name or address");
+        terminal.run("add alice --email alice@example.com").unwrap();
+        assert_eq!(terminal.run("add ALICE --email b@example.com").unwrap_err(), "the name is taken, or once was, choose another");
+        assert!(terminal.run("add bob --email nowhere").unwrap_err().starts_with("email: this is not an email address"));
+    }
+}

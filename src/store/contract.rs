@@ -46,7 +46,7 @@ fn memory_sessions() -> Under<dyn SessionStore> {
 }
 
 fn sqlite_sessions() -> Under<dyn SessionStore> {
-    sqlite_sessions_with(Duration::from_secs(60))
+    sqlite_sessions_with(Duration::from_mins(1))
 }
 
 fn sqlite_sessions_without_cache() -> Under<dyn SessionStore> {
@@ -239,8 +239,8 @@ fn session_of(account: AccountId, created_at: Timestamp) -> Session {
         },
         created_at,
         last_seen: created_at,
-        idle_timeout: Duration::from_secs(60),
-        expires_at: created_at.plus(Duration::from_secs(600)),
+        idle_timeout: Duration::from_mins(1),
+        expires_at: created_at.plus(Duration::from_mins(10)),
         remember: true,
         client: Some("2001:db8::1".parse().unwrap()),
         user_agent: "Browser/1".to_owned(),
@@ -261,7 +261,7 @@ async fn a_session_is_found_as_it_was_stored_until_it_expires() {
             assert_eq!(*store.find(&key(1), NOW).await.unwrap().unwrap(), session);
         }
         assert!(store.find(&key(2), NOW).await.unwrap().is_none());
-        assert!(store.find(&key(1), NOW.plus(Duration::from_secs(60))).await.unwrap().is_none());
+        assert!(store.find(&key(1), NOW.plus(Duration::from_mins(1))).await.unwrap().is_none());
     })
     .await;
 }
@@ -410,7 +410,7 @@ async fn what_has_expired_is_not_counted_and_is_removed() {
         let alice = someone();
         store.create(key(1), &session_of(alice, NOW), 50).await.unwrap();
         store.create(key(2), &session_of(alice, NOW.plus(Duration::from_secs(30))), 50).await.unwrap();
-        let later = NOW.plus(Duration::from_secs(60));
+        let later = NOW.plus(Duration::from_mins(1));
         assert_eq!(store.count(later).await.unwrap(), 1);
         assert_eq!(store.list(alice, later).await.unwrap().len(), 1);
         store.purge(later).await.unwrap();

@@ -164,7 +164,7 @@ mod tests {
             user,
             created_at: Timestamp(0),
             last_seen: Timestamp(0),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
             expires_at: Timestamp(60_000),
             remember: false,
             client: None,
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_was_read_before_something_was_forgotten_is_not_put_in() {
-        let cache = Cache::new(Duration::from_secs(60));
+        let cache = Cache::new(Duration::from_mins(1));
         let reading = cache.begin_reading();
         cache.forget(&[KEY]);
         cache.put_read(reading, KEY, session());
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn entries_are_bounded() {
-        let cache = Cache::new(Duration::from_secs(60));
+        let cache = Cache::new(Duration::from_mins(1));
         let session = session();
         for number in 0..20_000_u32 {
             let mut key = [0; 32];

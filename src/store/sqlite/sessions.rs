@@ -272,8 +272,8 @@ mod tests {
             },
             created_at: NOW,
             last_seen: NOW,
-            idle_timeout: Duration::from_secs(60),
-            expires_at: NOW.plus(Duration::from_secs(60)),
+            idle_timeout: Duration::from_mins(1),
+            expires_at: NOW.plus(Duration::from_mins(1)),
             remember: false,
             client: None,
             user_agent: String::new(),
@@ -294,7 +294,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_that_another_process_ends_is_gone_within_half_a_second() {
         let folder = tempfile::tempdir().unwrap();
-        let (gateway, command) = (open(&folder, Duration::from_secs(3600)), open(&folder, Duration::ZERO));
+        let (gateway, command) = (open(&folder, Duration::from_hours(1)), open(&folder, Duration::ZERO));
         gateway.create(KEY, &session(), 50).await.unwrap();
         assert!(gateway.find(&KEY, NOW).await.unwrap().is_some());
         command.end(&KEY).await.unwrap();
@@ -308,7 +308,7 @@ mod tests {
     #[tokio::test]
     async fn a_known_session_is_found_without_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let sessions = open(&folder, Duration::from_secs(3600));
+        let sessions = open(&folder, Duration::from_hours(1));
         sessions.create(KEY, &session(), 50).await.unwrap();
         let quietly = |connection: &Connection| connection.execute_batch("DELETE FROM sessions");
         sessions.database.write(quietly, |()| {}).await.unwrap();

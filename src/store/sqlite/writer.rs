@@ -1,10 +1,10 @@
 //! The thread that writes. What has queued up is committed together, since it is the commit that waits for the disk;
 //! each piece stands in a savepoint of its own, so that one that fails takes nothing with it.
 
-use super::database::failed;
+use super::database::{LOCK_PATIENCE, failed, is_busy};
 use crate::store::StoreError;
 use crate::work_queue::{Next, WorkQueue};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -41,9 +41,6 @@ const GROUP: usize = 256;
 
 /// How often other processes' commits are looked for.
 const POLL: Duration = Duration::from_millis(200);
-
-/// How long another process may hold the file before our jobs fail.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Writer {
     pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
@@ -126,8 +123,8 @@ impl Work {
         let started = Instant::now();
         loop {
             match self.connection.execute_batch("BEGIN IMMEDIATE") {
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && started.elapsed() < LOCK_PATIENCE => {
-                    self.poll()
+                Err(error) if is_busy(&error) && started.elapsed() < LOCK_PATIENCE => {
+                    self.poll();
                 }
                 result => return result,
             }
