@@ -1,18 +1,24 @@
 //! Accounts: what is stored of a user, and the values it is made of.
 //! No HTTP and no storage here; adapters implement [`AccountStore`].
 
+pub(crate) mod display;
 mod email;
 mod group;
+mod hash;
 mod hasher;
 mod password;
+mod reserved;
 mod store;
 mod username;
 
 pub use email::{Email, EmailError};
 pub use group::{Group, GroupError};
-pub use hasher::{HashError, Hasher, PasswordHash};
+pub use hash::{CannotHash, PasswordHash};
+pub use hasher::{HashError, Hasher};
 pub use password::{Password, PasswordProblem, PasswordProfile};
+pub(crate) use reserved::is_reserved;
 pub use store::{AccountStore, CreateError, Field, UpdateError};
+pub(crate) use username::is_name_byte;
 pub use username::{Username, UsernameError};
 
 use crate::clock::Timestamp;
@@ -22,6 +28,15 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct AccountId(pub Uuid);
+
+impl AccountId {
+    /// A new id, made at `now`.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        let millis = u64::try_from(now.0).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &crate::entropy::random_bytes()).into_uuid())
+    }
+}
 
 impl std::fmt::Display for AccountId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -63,11 +78,27 @@ pub struct Account {
 /// Work on an account's sessions that was decided with a change of the account and is not yet known to be done.
 ///
 /// It is stored in the same write as the change, carried out before the change is acknowledged, and cleared after.
-/// Whoever finds one later (after a crash, or in the process that holds the sessions) finishes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whoever finds one later (after a crash, or in the process that holds the sessions) finishes it. The order is by
+/// weight: a mark is never replaced by a lighter one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SessionMark {
     /// Sessions carry an old name, address or groups and must be rewritten.
     Rewrite,
-    /// All sessions must end.
+    /// All sessions begun before the change must end.
     End,
+    /// All sessions must end, and then the account is removed.
+    Remove,
+}
+
+impl Account {
+    /// Adds work on the sessions to what is still to be done.
+    pub fn add_mark(&mut self, mark: SessionMark) {
+        self.mark = self.mark.max(Some(mark));
+    }
+
+    /// Whether an operator has deleted it, though a process has yet to end its sessions.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.mark == Some(SessionMark::Remove)
+    }
 }

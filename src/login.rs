@@ -1,9 +1,9 @@
 //! Signing in and out. No HTTP here.
 
-use crate::account::{Account, AccountStore, Hasher, Password};
+use crate::account::{Account, AccountStore, Email, HashError, Hasher, Password, Username};
 use crate::clock::SharedClock;
 use crate::config::SessionSettings;
-use crate::session::{Session, SessionId, SessionKey, SessionStore};
+use crate::session::{Session, SessionId, SessionKey, SessionStore, SessionUser};
 use crate::store::StoreError;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -66,8 +66,17 @@ impl Login {
     ///
     /// # Errors
     /// See [`LoginError`].
-    pub async fn sign_in(&self, _attempt: Attempt) -> Result<SignedIn, LoginError> {
-        unimplemented!()
+    pub async fn sign_in(&self, attempt: Attempt) -> Result<SignedIn, LoginError> {
+        let found = self.find(&attempt.identifier).await?;
+        let hash = found.as_ref().map(|account| &account.password);
+        let matches = self.hasher.verify(&attempt.password, hash).await?;
+        let Some(account) = found.filter(|account| matches && !account.locked) else { return Err(LoginError::Invalid) };
+        let account = self.rehash(account, &attempt.password).await;
+        let signed_in = self.begin(account, attempt.remember, &attempt.client).await?;
+        if let Some(replaced) = attempt.replaces {
+            self.replace(&replaced, &signed_in).await?;
+        }
+        Ok(signed_in)
     }
 
     /// Ends a session.
@@ -76,5 +85,210 @@ impl Login {
     /// When the store failed: the session may still live.
     pub async fn sign_out(&self, key: &SessionKey) -> Result<(), StoreError> {
         self.sessions.end(key).await.map(|_| ())
+    }
+
+    /// The account with this name or address.
+    async fn find(&self, identifier: &str) -> Result<Option<Account>, StoreError> {
+        let identifier = identifier.trim();
+        if let Ok(username) = Username::parse(identifier) {
+            return self.accounts.find_by_username(&username).await;
+        }
+        match Email::parse(identifier) {
+            Ok(email) => self.accounts.find_by_email(&email).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Stores a hash of today's kind where the account has another. Best effort: the next login tries again.
+    async fn rehash(&self, account: Account, password: &Password) -> Account {
+        if !account.password.needs_rehash(self.hasher.algorithm()) {
+            return account;
+        }
+        let Ok(hash) = self.hasher.hash(password).await else { return account };
+        let rehashed = Account { password: hash, ..account.clone() };
+        match self.accounts.update(&rehashed).await {
+            Ok(()) => Account { version: rehashed.version + 1, ..rehashed },
+            Err(_) => account,
+        }
+    }
+
+    async fn begin(&self, account: Account, remember: bool, client: &Client) -> Result<SignedIn, LoginError> {
+        let id = SessionId::random();
+        let session = Session::begin(&account, self.clock.now(), remember, client, &self.settings);
+        self.sessions.create(id.key(), &session, self.settings.max_per_user).await?;
+        let standing = self.standing();
+        match standing.confirm(&account, &id.key()).await {
+            Ok(true) => Ok(SignedIn { account, id, session }),
+            Ok(false) => Err(LoginError::Invalid),
+            Err(error) => Err(LoginError::Unavailable(error)),
+        }
+    }
+
+    async fn replace(&self, replaced: &SessionKey, by: &SignedIn) -> Result<(), LoginError> {
+        if let Err(error) = self.sessions.end(replaced).await {
+            let _ = self.sessions.end(&by.id.key()).await;
+            return Err(LoginError::Unavailable(error));
+        }
+        Ok(())
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        Standing { accounts: &*self.accounts, sessions: &*self.sessions }
+    }
+}
+
+/// Looks again at an account after a session of it was stored. A lock or a password change that came in between has
+/// ended the sessions that it saw, and may not have seen this one.
+pub(crate) struct Standing<'a> {
+    pub(crate) accounts: &'a dyn AccountStore,
+    pub(crate) sessions: &'a dyn SessionStore,
+}
+
+impl Standing<'_> {
+    /// Whether the session may live. If not, or if that cannot be found out, it is ended.
+    pub(crate) async fn confirm(&self, account: &Account, key: &SessionKey) -> Result<bool, StoreError> {
+        let confirmed = self.look_again(account).await;
+        if !matches!(confirmed, Ok(true)) {
+            let ended = self.sessions.end(key).await;
+            return confirmed.and_then(|_| ended.map(|_| false));
+        }
+        confirmed
+    }
+
+    async fn look_again(&self, account: &Account) -> Result<bool, StoreError> {
+        let Some(current) = self.accounts.find(account.id).await? else { return Ok(false) };
+        if current.locked || current.generation != account.generation {
+            return Ok(false);
+        }
+        if current.version != account.version {
+            self.sessions.rewrite(&SessionUser::from(&current)).await?;
+        }
+        Ok(true)
+    }
+}
+
+impl From<StoreError> for LoginError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+impl From<HashError> for LoginError {
+    fn from(_: HashError) -> Self {
+        Self::Busy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::PasswordHash;
+    use crate::fixture::{Fixture, PASSWORD, attempt, password};
+
+    /// S0.2, S3.1
+    #[tokio::test]
+    async fn the_right_password_signs_in_by_name_and_by_address_in_any_case() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        for identifier in ["alice", "ALICE", " alice ", "Alice@Example.COM"] {
+            let signed_in = fixture.sign_in(identifier, PASSWORD).await.unwrap_or_else(|error| panic!("{identifier}: {error:?}"));
+            let session = fixture.session(&signed_in.id.key()).await.unwrap();
+            assert_eq!((session.user.id, &*session.user.username, &*session.user.email), (alice.id, "alice", "alice@example.com"));
+        }
+    }
+
+    /// S1.2, threats.md G14, I01
+    #[tokio::test]
+    async fn anything_else_is_invalid_and_leaves_no_session() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        for (identifier, text) in
+            [("alice", "tw1light-kite"), ("alice", " Tw1light-Kite"), ("alice", ""), ("bob", PASSWORD), ("", PASSWORD), ("a b@c", PASSWORD)]
+        {
+            assert!(matches!(fixture.sign_in(identifier, text).await, Err(LoginError::Invalid)), "{identifier:?} {text:?}");
+        }
+        assert_eq!(fixture.sessions.count(fixture.login.clock.now()).await.unwrap(), 0);
+    }
+
+    /// contract 4: an account locked by an operator is told nothing else
+    #[tokio::test]
+    async fn a_locked_account_cannot_sign_in_even_with_the_right_password() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        fixture.administration.lock("alice").await.unwrap();
+        assert!(matches!(fixture.sign_in("alice", PASSWORD).await, Err(LoginError::Invalid)));
+        fixture.administration.unlock("alice").await.unwrap();
+        assert!(fixture.sign_in("alice", PASSWORD).await.is_ok());
+    }
+
+    /// threats.md S01, S02
+    #[tokio::test]
+    async fn every_login_has_an_id_of_its_own_and_ends_the_session_it_replaces() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        let first = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        let again = Attempt { replaces: Some(first), ..attempt("alice", PASSWORD) };
+        let second = fixture.login.sign_in(again).await.unwrap().id.key();
+        assert_ne!(first, second);
+        assert!(fixture.session(&first).await.is_none());
+        fixture.login.sign_out(&second).await.unwrap();
+        assert!(fixture.session(&second).await.is_none());
+    }
+
+    /// The race of a login with a lock, which has already ended the sessions that it saw
+    #[tokio::test]
+    async fn a_lock_that_overtakes_a_login_leaves_no_session() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        let administration = std::sync::Arc::clone(&fixture.administration);
+        fixture.sessions.before_next_create(async move {
+            administration.lock("alice").await.unwrap();
+        });
+        assert!(matches!(fixture.sign_in("alice", PASSWORD).await, Err(LoginError::Invalid)));
+        assert!(fixture.sessions.list(alice.id, fixture.login.clock.now()).await.unwrap().is_empty());
+    }
+
+    /// The same race with a change of groups: the session must not go on with the old ones
+    #[tokio::test]
+    async fn a_change_that_overtakes_a_login_is_known_to_its_session() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        let administration = std::sync::Arc::clone(&fixture.administration);
+        fixture.sessions.before_next_create(async move {
+            administration.set_groups("alice", &["staff".to_owned()]).await.unwrap();
+        });
+        let key = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        assert_eq!(fixture.session(&key).await.unwrap().user.groups, ["staff"]);
+    }
+
+    /// S4.3
+    #[tokio::test]
+    async fn an_imported_bcrypt_hash_signs_in_and_is_replaced() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        let hash = bcrypt::hash_with_salt(PASSWORD, 4, [7; 16]).unwrap().to_string();
+        fixture.accounts.update(&Account { password: PasswordHash(hash), ..alice.clone() }).await.unwrap();
+        assert!(matches!(fixture.sign_in("alice", "wrong").await, Err(LoginError::Invalid)));
+        assert!(fixture.sign_in("alice", PASSWORD).await.is_ok());
+        assert!(fixture.accounts.find(alice.id).await.unwrap().unwrap().password.0.starts_with("$argon2id$"));
+        assert!(fixture.sign_in("alice", PASSWORD).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_remembered_login_lasts_longer() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        let remembered = Attempt { remember: true, ..attempt("alice", PASSWORD) };
+        let signed_in = fixture.login.sign_in(remembered).await.unwrap();
+        fixture.clock.advance(std::time::Duration::from_hours(696));
+        assert!(fixture.session(&signed_in.id.key()).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_password_of_a_mebibyte_is_invalid() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        let huge = Attempt { password: password(&"x".repeat(1 << 20)), ..attempt("alice", "") };
+        assert!(matches!(fixture.login.sign_in(huge).await, Err(LoginError::Invalid)));
     }
 }

@@ -10,6 +10,8 @@ pub use store::SessionStore;
 
 use crate::account::{Account, AccountId};
 use crate::clock::Timestamp;
+use crate::config::SessionSettings;
+use crate::login::Client;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -51,7 +53,27 @@ pub struct SessionUser {
     pub version: u64,
 }
 
+/// Longest `User-Agent` that is kept, in characters.
+const MAX_USER_AGENT: usize = 256;
+
 impl Session {
+    /// A session that begins at `now`.
+    #[must_use]
+    pub fn begin(account: &Account, now: Timestamp, remember: bool, client: &Client, settings: &SessionSettings) -> Self {
+        let (idle_timeout, lifetime) =
+            if remember { (settings.remember_for, settings.remember_for) } else { (settings.idle_timeout, settings.lifetime) };
+        Self {
+            user: SessionUser::from(account),
+            created_at: now,
+            last_seen: now,
+            idle_timeout,
+            expires_at: now.plus(lifetime),
+            remember,
+            client: client.address,
+            user_agent: client.user_agent.chars().filter(|character| !character.is_control()).take(MAX_USER_AGENT).collect(),
+        }
+    }
+
     /// Whether it has ended by age or disuse at `now`.
     #[must_use]
     pub fn expired(&self, now: Timestamp) -> bool {
@@ -67,7 +89,7 @@ impl Session {
     /// How far activity must have moved on before it is written: min(60 s, idle timeout / 20).
     #[must_use]
     pub fn touch_interval(&self) -> Duration {
-        (self.idle_timeout / 20).min(Duration::from_secs(60))
+        (self.idle_timeout / 20).min(Duration::from_mins(1))
     }
 }
 
@@ -81,5 +103,75 @@ impl From<&Account> for SessionUser {
             groups: account.groups.iter().map(|group| group.as_str().to_owned()).collect(),
             version: account.version,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::{Email, PasswordHash, Username};
+
+    fn settings() -> SessionSettings {
+        SessionSettings {
+            idle_timeout: Duration::from_mins(30),
+            lifetime: Duration::from_hours(12),
+            remember_for: Duration::from_hours(720),
+            max_per_user: 50,
+            cache: Duration::from_secs(5),
+        }
+    }
+
+    fn session(remember: bool) -> Session {
+        let account = Account {
+            id: AccountId::new(Timestamp(0)),
+            username: Username::parse("alice").unwrap(),
+            email: Email::parse("alice@example.com").unwrap(),
+            email_verified: false,
+            name: String::new(),
+            avatar_url: None,
+            groups: vec![],
+            password: PasswordHash(String::new()),
+            locked: false,
+            generation: 0,
+            mark: None,
+            created_at: Timestamp(0),
+            version: 1,
+        };
+        let client = Client { address: None, user_agent: format!("a\u{1b}[31m{}", "b".repeat(300)) };
+        Session::begin(&account, Timestamp(1_000), remember, &client, &settings())
+    }
+
+    /// S0.4, threats.md S10
+    #[test]
+    fn a_session_ends_when_it_is_not_used_and_at_its_absolute_end_whatever_happens() {
+        let mut session = session(false);
+        assert!(!session.expired(Timestamp(1_000 + 1_799_999)));
+        assert!(session.expired(Timestamp(1_000 + 1_800_000)));
+        session.last_seen = Timestamp(43_200_000);
+        assert_eq!(session.ends_at(), Timestamp(43_201_000));
+        assert!(session.expired(Timestamp(43_201_000)));
+    }
+
+    #[test]
+    fn a_remembered_session_has_one_limit_for_disuse_and_age() {
+        let session = session(true);
+        assert_eq!((session.idle_timeout, session.expires_at), (settings().remember_for, Timestamp(1_000).plus(settings().remember_for)));
+    }
+
+    #[test]
+    fn activity_is_written_at_most_every_minute_or_twentieth_of_the_idle_timeout() {
+        let mut session = session(false);
+        assert_eq!(session.touch_interval(), Duration::from_mins(1));
+        session.idle_timeout = Duration::from_secs(100);
+        assert_eq!(session.touch_interval(), Duration::from_secs(5));
+    }
+
+    /// threats.md A10, I08: an address that is not verified is not told to applications
+    #[test]
+    fn a_session_carries_no_unverified_address_and_no_control_characters() {
+        let session = session(false);
+        assert_eq!(session.user.email, "");
+        assert_eq!(session.user_agent.chars().count(), 256);
+        assert!(session.user_agent.starts_with("a[31mb"));
     }
 }

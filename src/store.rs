@@ -3,6 +3,9 @@
 pub mod memory;
 pub mod sqlite;
 
+#[cfg(test)]
+mod contract;
+
 /// A store could not do what it was asked: it is unreachable, too slow, or broken. The text is for the log.
 #[derive(Clone, Debug)]
 pub struct StoreError(pub String);

@@ -20,7 +20,8 @@ pub trait SessionStore: Send + Sync {
     /// Moves the session from `old` to `new` with the new content, if `old` is still there. `false` when it is not.
     async fn rotate(&self, old: &SessionKey, new: SessionKey, session: &Session) -> Result<bool, StoreError>;
 
-    /// Notes activity. Off the caller's path and best effort: never creates a session, never moves time back.
+    /// Notes activity. Off the caller's path and best effort: never creates a session, never moves time back,
+    /// never revives one that has ended.
     fn touch(&self, key: &SessionKey, seen: Timestamp);
 
     /// Ends the session. `false` when there was none.
@@ -28,6 +29,10 @@ pub trait SessionStore: Send + Sync {
 
     /// Ends all sessions of the account, but for `except`; how many there were.
     async fn end_all(&self, account: AccountId, except: Option<&SessionKey>) -> Result<u64, StoreError>;
+
+    /// Ends the sessions that were copied from a version of the account before `version`; how many there were. Unlike
+    /// [`end_all`](Self::end_all) it can be done late, or twice, without harm to sessions begun since.
+    async fn end_outdated(&self, account: AccountId, version: u64) -> Result<u64, StoreError>;
 
     /// Replaces who the account's sessions speak of, where they carry an older version.
     async fn rewrite(&self, user: &SessionUser) -> Result<(), StoreError>;

@@ -1,0 +1,353 @@
+//! What an operator does to accounts. No HTTP and no terminal here.
+
+use crate::account::{
+    Account, AccountId, AccountStore, CreateError, Email, Field, Group, HashError, Hasher, Password, SessionMark, UpdateError, Username,
+};
+use crate::clock::SharedClock;
+use crate::config::AccountSettings;
+use crate::registration::FieldProblem;
+use crate::session_marks::{Carried, SessionMarks};
+use crate::store::StoreError;
+use std::sync::Arc;
+
+/// The use case: an operator's acts on accounts.
+pub struct Administration {
+    pub(crate) accounts: Arc<dyn AccountStore>,
+    pub(crate) hasher: Hasher,
+    pub(crate) clock: SharedClock,
+    pub(crate) settings: AccountSettings,
+    pub(crate) marks: SessionMarks,
+}
+
+/// An account that an operator makes; its address counts as verified.
+pub struct AddedAccount {
+    /// Sign-in name; reserved ones are allowed.
+    pub username: String,
+    /// Address.
+    pub email: String,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// Password.
+    pub password: Password,
+}
+
+/// Why an operator's act was not done.
+#[derive(Debug)]
+pub enum AdministrationError {
+    /// No account has this name or address.
+    NotFound,
+    /// Values that cannot be taken; at least one.
+    Invalid(Vec<FieldProblem>),
+    /// Another account has, or had, the value.
+    Taken(Field),
+    /// The account changed under our hands again and again.
+    Conflict,
+    /// Too many passwords are being hashed.
+    Busy,
+    /// A store failed.
+    Unavailable(StoreError),
+}
+
+/// How often a change is tried when others write the same account.
+const ATTEMPTS: usize = 5;
+
+/// Accounts read together.
+const PAGE: usize = 500;
+
+impl Administration {
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn add(&self, added: AddedAccount) -> Result<Account, AdministrationError> {
+        let (username, email, groups) = self.check(&added)?;
+        let password = self.hasher.hash(&added.password).await?;
+        let now = self.clock.now();
+        let account = Account {
+            id: AccountId::new(now),
+            username,
+            email,
+            email_verified: true,
+            name: String::new(),
+            avatar_url: None,
+            groups,
+            password,
+            locked: false,
+            generation: 1,
+            mark: None,
+            created_at: now,
+            version: 1,
+        };
+        self.accounts.create(&account).await?;
+        Ok(account)
+    }
+
+    /// The account with this name or address.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn find(&self, user: &str) -> Result<Account, AdministrationError> {
+        let found = match (Username::parse(user), Email::parse(user)) {
+            (Ok(username), _) => self.accounts.find_by_username(&username).await?,
+            (_, Ok(email)) => self.accounts.find_by_email(&email).await?,
+            _ => None,
+        };
+        found.filter(|account| !account.is_deleted()).ok_or(AdministrationError::NotFound)
+    }
+
+    /// All accounts, in the order of their canonical names.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn list(&self) -> Result<Vec<Account>, AdministrationError> {
+        let mut all: Vec<Account> = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.accounts.list(after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.username.clone());
+            all.extend(page.into_iter().filter(|account| !account.is_deleted()));
+        }
+        Ok(all)
+    }
+
+    /// Gives the account another password and ends its sessions.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn set_password(&self, user: &str, password: &Password) -> Result<Carried, AdministrationError> {
+        let account = self.find(user).await?;
+        let names = [account.username.as_str(), account.email.as_str(), account.email.local_part()];
+        let checked = self.settings.password.check(password, &names, self.hasher.algorithm());
+        checked.map_err(|problem| invalid("password", problem.code(), &problem))?;
+        let hash = self.hasher.hash(password).await?;
+        let change = |account: &mut Account| {
+            account.password = hash.clone();
+            account.generation += 1;
+        };
+        self.edit(user, SessionMark::End, change).await
+    }
+
+    /// Keeps the account from signing in and ends its sessions.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn lock(&self, user: &str) -> Result<Carried, AdministrationError> {
+        let change = |account: &mut Account| {
+            account.locked = true;
+            account.generation += 1;
+        };
+        self.edit(user, SessionMark::End, change).await
+    }
+
+    /// Lets the account sign in again.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn unlock(&self, user: &str) -> Result<Carried, AdministrationError> {
+        self.edit(user, SessionMark::Rewrite, |account| account.locked = false).await
+    }
+
+    /// Replaces the account's groups; its sessions carry them before this returns.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn set_groups(&self, user: &str, groups: &[String]) -> Result<Carried, AdministrationError> {
+        let groups = check_groups(groups)?;
+        self.edit(user, SessionMark::Rewrite, |account| account.groups.clone_from(&groups)).await
+    }
+
+    /// Removes the account and ends its sessions. Its names are never given to another.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn delete(&self, user: &str) -> Result<Carried, AdministrationError> {
+        let change = |account: &mut Account| {
+            account.locked = true;
+            account.generation += 1;
+        };
+        self.edit(user, SessionMark::Remove, change).await
+    }
+
+    /// Changes the account with the mark in the same write, and carries the mark out.
+    async fn edit(&self, user: &str, mark: SessionMark, change: impl Fn(&mut Account)) -> Result<Carried, AdministrationError> {
+        for _ in 0..ATTEMPTS {
+            let mut account = self.find(user).await?;
+            change(&mut account);
+            account.add_mark(mark);
+            match self.accounts.update(&account).await {
+                Ok(()) => {}
+                Err(UpdateError::Conflict) => continue,
+                Err(UpdateError::Taken(field)) => return Err(AdministrationError::Taken(field)),
+                Err(UpdateError::Store(error)) => return Err(error.into()),
+            }
+            account.version += 1;
+            return Ok(self.marks.carry_out(&mut account).await?);
+        }
+        Err(AdministrationError::Conflict)
+    }
+
+    fn check(&self, added: &AddedAccount) -> Result<(Username, Email, Vec<Group>), AdministrationError> {
+        let username = Username::parse(&added.username).map_err(|error| FieldProblem::new("username", "invalid", &error));
+        let email = Email::parse(&added.email).map_err(|error| FieldProblem::new("email", "invalid", &error));
+        let groups = check_groups(&added.groups);
+        let local_part = email.as_ref().map_or("", Email::local_part);
+        let names = [added.username.as_str(), added.email.as_str(), local_part];
+        let password = self.settings.password.check(&added.password, &names, self.hasher.algorithm());
+        let password = password.map_err(|problem| FieldProblem::new("password", problem.code(), &problem));
+        match (username, email, groups, password) {
+            (Ok(username), Ok(email), Ok(groups), Ok(())) => Ok((username, email, groups)),
+            (username, email, groups, password) => {
+                let mut problems: Vec<_> = [username.err(), email.err(), password.err()].into_iter().flatten().collect();
+                if let Err(AdministrationError::Invalid(more)) = groups {
+                    problems.extend(more);
+                }
+                Err(AdministrationError::Invalid(problems))
+            }
+        }
+    }
+}
+
+fn check_groups(groups: &[String]) -> Result<Vec<Group>, AdministrationError> {
+    let mut checked: Vec<Group> = Vec::new();
+    for text in groups {
+        let group = Group::parse(text).map_err(|error| invalid("groups", "invalid", &error))?;
+        if !checked.contains(&group) {
+            checked.push(group);
+        }
+    }
+    if Group::fit_together(&checked) {
+        Ok(checked)
+    } else {
+        let most = Group::MAX_TOGETHER;
+        Err(invalid("groups", "too_long", &format_args!("an account's groups may have {most} bytes together")))
+    }
+}
+
+fn invalid(field: &'static str, code: &'static str, message: &dyn std::fmt::Display) -> AdministrationError {
+    AdministrationError::Invalid(vec![FieldProblem::new(field, code, message)])
+}
+
+impl std::fmt::Display for AdministrationError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("no account has this name or address"),
+            Self::Invalid(problems) => {
+                let sentences: Vec<String> = problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect();
+                f.write_str(&sentences.join("; "))
+            }
+            Self::Taken(Field::Username) => f.write_str("the name is taken, or once was, choose another"),
+            Self::Taken(Field::Email) => f.write_str("another account has this address"),
+            Self::Conflict => f.write_str("the account is being changed by others, try again"),
+            Self::Busy => f.write_str("too many passwords are being hashed, try again"),
+            Self::Unavailable(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AdministrationError {}
+
+impl From<StoreError> for AdministrationError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+impl From<HashError> for AdministrationError {
+    fn from(_: HashError) -> Self {
+        Self::Busy
+    }
+}
+
+impl From<CreateError> for AdministrationError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Taken(field) => Self::Taken(field),
+            CreateError::Store(error) => Self::Unavailable(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, PASSWORD, password};
+
+    #[tokio::test]
+    async fn an_added_account_is_verified_and_has_its_groups() {
+        let fixture = Fixture::new();
+        let admin = fixture.add("admin").await;
+        assert!(admin.email_verified);
+        let session = fixture.sign_in("admin", PASSWORD).await.unwrap().session;
+        assert_eq!((&*session.user.email, &session.user.groups[..]), ("admin@example.com", &["users".to_owned()][..]));
+        let again =
+            AddedAccount { username: "Admin".to_owned(), email: "x@example.com".to_owned(), groups: vec![], password: password(PASSWORD) };
+        assert!(matches!(fixture.administration.add(again).await, Err(AdministrationError::Taken(Field::Username))));
+    }
+
+    /// threats.md V7.4.2, V8.3.2
+    #[tokio::test]
+    async fn a_lock_a_new_password_and_a_deletion_end_the_sessions_before_they_are_acknowledged() {
+        let fixture = Fixture::new();
+        for name in ["anna", "bert", "cora"] {
+            fixture.add(name).await;
+        }
+        let key = async |name: &str| fixture.sign_in(name, PASSWORD).await.unwrap().id.key();
+        let (anna, bert, cora) = (key("anna").await, key("bert").await, key("cora").await);
+        assert_eq!(fixture.administration.lock("anna").await.unwrap(), Carried::Out);
+        fixture.administration.set_password("bert@example.com", &password("M00nlit-Harbour")).await.unwrap();
+        fixture.administration.delete("CORA").await.unwrap();
+        for ended in [anna, bert, cora] {
+            assert!(fixture.session(&ended).await.is_none());
+        }
+        assert!(fixture.sign_in("bert", "M00nlit-Harbour").await.is_ok());
+        let names: Vec<_> = fixture.administration.list().await.unwrap().iter().map(|account| account.username.canonical()).collect();
+        assert_eq!(names, ["anna", "bert"]);
+        assert!(matches!(fixture.administration.find("cora").await, Err(AdministrationError::NotFound)));
+    }
+
+    /// contract 3.9: sessions in a gateway's memory are out of a command's reach
+    #[tokio::test]
+    async fn a_command_leaves_the_gateways_memory_to_the_gateway_which_finishes_the_work() {
+        let fixture = Fixture::new();
+        for name in ["anna", "cora", "dora"] {
+            fixture.add(name).await;
+        }
+        let key = async |name: &str| fixture.sign_in(name, PASSWORD).await.unwrap().id.key();
+        let (anna, cora, dora) = (key("anna").await, key("cora").await, key("dora").await);
+        let command = fixture.command();
+        assert_eq!(command.lock("anna").await.unwrap(), Carried::LeftToGateway);
+        command.delete("cora").await.unwrap();
+        command.set_groups("dora", &["staff".to_owned()]).await.unwrap();
+        assert_eq!(command.list().await.unwrap().len(), 2);
+        assert!(fixture.session(&anna).await.is_some());
+        fixture.marks.finish().await.unwrap();
+        assert!(fixture.session(&anna).await.is_none());
+        assert!(fixture.session(&cora).await.is_none());
+        assert_eq!(fixture.session(&dora).await.unwrap().user.groups, ["staff"]);
+        assert!(fixture.accounts.marked(10).await.unwrap().is_empty());
+        assert_eq!(fixture.accounts.list(None, 10).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_lighter_mark_does_not_replace_a_heavier_one() {
+        let fixture = Fixture::new();
+        fixture.add("anna").await;
+        let key = fixture.sign_in("anna", PASSWORD).await.unwrap().id.key();
+        let command = fixture.command();
+        command.lock("anna").await.unwrap();
+        command.unlock("anna").await.unwrap();
+        fixture.marks.finish().await.unwrap();
+        assert!(fixture.session(&key).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn bad_values_are_all_told() {
+        let fixture = Fixture::new();
+        let bad =
+            AddedAccount { username: "a b".to_owned(), email: "x".to_owned(), groups: vec!["a,b".to_owned()], password: password("short") };
+        let Err(AdministrationError::Invalid(problems)) = fixture.administration.add(bad).await else { panic!("taken") };
+        let fields: Vec<_> = problems.iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, ["username", "email", "password", "groups"]);
+    }
+}

@@ -1,0 +1,275 @@
+//! The composition root: from settings to stores, use cases and what runs beside requests. The only file that names
+//! concrete adapters; a new store is named in [`open_accounts`] or [`open_sessions`].
+
+mod background;
+mod secret;
+
+use crate::account::{AccountStore, Hasher};
+use crate::administration::Administration;
+use crate::clock::SharedClock;
+use crate::config::{Secret, SessionStoreKind, Settings, UserStore};
+use crate::login::Login;
+use crate::profile::Profile;
+use crate::registration::Registration;
+use crate::session::{CookieKey, SessionStore};
+use crate::session_marks::SessionMarks;
+use crate::store::StoreError;
+use crate::store::memory::MemorySessions;
+use crate::store::sqlite::{Database, SqliteAccounts, SqliteSessions};
+use background::Background;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Everything a gateway or a command needs. Dropping it ends its threads and closes its stores.
+pub struct App {
+    /// As configured.
+    pub settings: Arc<Settings>,
+    /// Where the time comes from.
+    pub clock: SharedClock,
+    /// The secret from which all keys are derived.
+    pub secret: Secret,
+    /// Authenticates session cookies.
+    pub cookie_key: CookieKey,
+    /// Where accounts are kept.
+    pub accounts: Arc<dyn AccountStore>,
+    /// Where sessions are kept.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// Carries changes of accounts over to sessions.
+    pub marks: SessionMarks,
+    /// Signing in and out.
+    pub login: Arc<Login>,
+    /// Making one's own account.
+    pub registration: Arc<Registration>,
+    /// Changing one's own account.
+    pub profile: Arc<Profile>,
+    /// An operator's acts.
+    pub administration: Arc<Administration>,
+    background: Mutex<Option<Background>>,
+}
+
+/// Why nothing could be opened: one sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenError(pub String);
+
+impl std::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self(error.0)
+    }
+}
+
+/// Who opens an [`App`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The process that answers requests, and holds the sessions where they are in memory.
+    Gateway,
+    /// A command beside it.
+    Command,
+}
+
+impl App {
+    /// Opens the stores for a gateway.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong and what to do.
+    pub fn open(settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
+        Self::open_as(Role::Gateway, settings, clock)
+    }
+
+    /// Opens the stores for a command that runs beside a gateway: where sessions are kept in that one's memory, it
+    /// leaves them to it.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong and what to do.
+    pub fn open_for_command(settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
+        Self::open_as(Role::Command, settings, clock)
+    }
+
+    fn open_as(role: Role, settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
+        let mut databases = Databases::default();
+        let accounts = open_accounts(&settings.stores.users, &mut databases)?;
+        let sessions = open_sessions(&settings, &mut databases)?;
+        let secret = secret::resolve(&settings.secret)?;
+        let hasher =
+            Hasher::start(settings.accounts.hash).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))?;
+        let marks = SessionMarks {
+            accounts: Arc::clone(&accounts),
+            sessions: Arc::clone(&sessions),
+            reaches_sessions: role == Role::Gateway || sessions.shared(),
+        };
+        Ok(Arc::new(Self {
+            cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
+            login: Arc::new(Login {
+                accounts: Arc::clone(&accounts),
+                sessions: Arc::clone(&sessions),
+                hasher: hasher.clone(),
+                clock: Arc::clone(&clock),
+                settings: settings.sessions,
+            }),
+            registration: Arc::new(Registration {
+                accounts: Arc::clone(&accounts),
+                hasher: hasher.clone(),
+                clock: Arc::clone(&clock),
+                settings: settings.accounts.clone(),
+            }),
+            profile: Arc::new(Profile {
+                accounts: Arc::clone(&accounts),
+                sessions: Arc::clone(&sessions),
+                hasher: hasher.clone(),
+                clock: Arc::clone(&clock),
+                accounts_settings: settings.accounts.clone(),
+                session_settings: settings.sessions,
+            }),
+            administration: Arc::new(Administration {
+                accounts: Arc::clone(&accounts),
+                hasher: hasher.clone(),
+                clock: Arc::clone(&clock),
+                settings: settings.accounts.clone(),
+                marks: marks.clone(),
+            }),
+            settings,
+            clock,
+            secret,
+            accounts,
+            sessions,
+            hasher,
+            marks,
+            background: Mutex::new(None),
+        }))
+    }
+
+    /// Starts what runs beside requests: finishing marks and removing expired sessions. It ends with the app.
+    ///
+    /// # Errors
+    /// When the machine gives no thread.
+    pub fn start(&self) -> Result<(), OpenError> {
+        let started = Background::start(self.marks.clone(), Arc::clone(&self.sessions), Arc::clone(&self.clock));
+        let background = started.map_err(|error| OpenError(format!("cannot start a thread beside requests: {error}")))?;
+        *self.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(background);
+        Ok(())
+    }
+}
+
+/// One [`Database`] for each file, however many stores name it.
+#[derive(Default)]
+struct Databases(Vec<(PathBuf, Arc<Database>)>);
+
+impl Databases {
+    fn open(&mut self, path: &Path) -> Result<Arc<Database>, StoreError> {
+        let same_file = |(opened, _): &&(PathBuf, Arc<Database>)| same_file(opened, path);
+        if let Some((_, database)) = self.0.iter().find(same_file) {
+            return Ok(Arc::clone(database));
+        }
+        let database = Database::open(path)?;
+        self.0.push((path.to_owned(), Arc::clone(&database)));
+        Ok(database)
+    }
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn open_accounts(kind: &UserStore, databases: &mut Databases) -> Result<Arc<dyn AccountStore>, StoreError> {
+    match kind {
+        UserStore::Sqlite(path) => Ok(Arc::new(SqliteAccounts::new(databases.open(path)?))),
+    }
+}
+
+fn open_sessions(settings: &Settings, databases: &mut Databases) -> Result<Arc<dyn SessionStore>, StoreError> {
+    match &settings.stores.sessions {
+        SessionStoreKind::Memory => Ok(Arc::new(MemorySessions::default())),
+        SessionStoreKind::Sqlite(path) => Ok(Arc::new(SqliteSessions::new(databases.open(path)?, settings.sessions.cache))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Password;
+    use crate::administration::AddedAccount;
+    use crate::clock::SystemClock;
+    use crate::fixture::{PASSWORD, attempt, password, settings};
+    use std::time::{Duration, Instant};
+
+    fn open(settings: &Arc<Settings>) -> Arc<App> {
+        App::open(Arc::clone(settings), Arc::new(SystemClock)).unwrap()
+    }
+
+    fn kinds(folder: &Path) -> [SessionStoreKind; 3] {
+        let sqlite = |name| SessionStoreKind::Sqlite(folder.join(name));
+        [SessionStoreKind::Memory, sqlite("portcullis.db"), sqlite("sessions.db")]
+    }
+
+    async fn add(app: &App, username: &str, password: Password) {
+        let email = format!("{username}@example.com");
+        app.administration.add(AddedAccount { username: username.to_owned(), email, groups: vec![], password }).await.unwrap();
+    }
+
+    /// contract 3.9, threats.md V7.4.2
+    #[tokio::test]
+    async fn a_lock_by_a_command_holds_in_a_running_gateway_within_a_second_on_every_store() {
+        for number in 0..3 {
+            let folder = tempfile::tempdir().unwrap();
+            let settings = settings(folder.path(), kinds(folder.path())[number].clone());
+            let gateway = open(&settings);
+            gateway.start().unwrap();
+            add(&gateway, "alice", password(PASSWORD)).await;
+            let key = gateway.login.sign_in(attempt("alice", PASSWORD)).await.unwrap().id.key();
+            let command = App::open_for_command(Arc::clone(&settings), Arc::new(SystemClock)).unwrap();
+            command.administration.lock("alice").await.unwrap();
+            let locked = Instant::now();
+            while gateway.sessions.find(&key, gateway.clock.now()).await.unwrap().is_some() {
+                assert!(locked.elapsed() < Duration::from_secs(1), "store {number}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn stores_in_one_file_share_a_database_however_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut databases = Databases::default();
+        let one = databases.open(&folder.path().join("portcullis.db")).unwrap();
+        let other = databases.open(&folder.path().join("./portcullis.db")).unwrap();
+        assert!(Arc::ptr_eq(&one, &other));
+    }
+
+    #[tokio::test]
+    async fn cookies_and_sessions_outlive_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), kinds(folder.path())[1].clone());
+        let before = open(&settings);
+        add(&before, "alice", password(PASSWORD)).await;
+        let cookie = before.cookie_key.seal(&before.login.sign_in(attempt("alice", PASSWORD)).await.unwrap().id);
+        drop(before);
+        let after = open(&settings);
+        let id = after.cookie_key.open(cookie.as_bytes()).unwrap();
+        assert!(after.sessions.find(&id.key(), after.clock.now()).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn many_are_opened_started_and_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        for kind in kinds(folder.path()).iter().cycle().take(60) {
+            open(&settings(folder.path(), kind.clone())).start().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_told_in_one_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("portcullis.secret"), "short").unwrap();
+        let refused = App::open(settings(folder.path(), SessionStoreKind::Memory), Arc::new(SystemClock)).err().unwrap();
+        assert!(refused.to_string().contains("is shorter than 32 bytes"));
+    }
+}

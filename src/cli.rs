@@ -1,0 +1,3 @@
+//! The command line's commands, one file each.
+
+pub mod user;

@@ -1,0 +1,80 @@
+//! Carrying changes of accounts over to their sessions: a change that matters is stored with a [`SessionMark`], carried
+//! out before it is acknowledged, and finished later by whoever finds the mark when that failed.
+
+use crate::account::{Account, AccountStore, SessionMark, UpdateError};
+use crate::session::{SessionStore, SessionUser};
+use crate::store::StoreError;
+use std::sync::Arc;
+
+/// The one place where marks are carried out.
+#[derive(Clone)]
+pub struct SessionMarks {
+    pub(crate) accounts: Arc<dyn AccountStore>,
+    pub(crate) sessions: Arc<dyn SessionStore>,
+    /// Whether this process can reach all sessions there are: it holds them, or they are shared.
+    pub(crate) reaches_sessions: bool,
+}
+
+/// What became of a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// The sessions know.
+    Out,
+    /// A running gateway, which alone holds the sessions, will carry it out within a second.
+    LeftToGateway,
+}
+
+/// Marks looked at together.
+const BATCH: usize = 100;
+
+impl SessionMarks {
+    /// Carries out the account's mark and clears it. The account is as it was stored with the mark.
+    ///
+    /// # Errors
+    /// When a store failed: the mark stands and is finished later.
+    pub async fn carry_out(&self, account: &mut Account) -> Result<Carried, StoreError> {
+        let Some(mark) = account.mark else { return Ok(Carried::Out) };
+        if !self.reaches_sessions {
+            return Ok(Carried::LeftToGateway);
+        }
+        match mark {
+            SessionMark::Rewrite => self.sessions.rewrite(&SessionUser::from(&*account)).await?,
+            SessionMark::End => self.sessions.end_outdated(account.id, account.version).await.map(|_| ())?,
+            SessionMark::Remove => self.sessions.end_all(account.id, None).await.map(|_| ())?,
+        }
+        if mark == SessionMark::Remove {
+            self.accounts.delete(account.id).await.map(|_| ())?;
+        } else {
+            self.clear(account).await?;
+        }
+        Ok(Carried::Out)
+    }
+
+    /// Finishes what was left undone, here or by another process.
+    ///
+    /// # Errors
+    /// When a store failed.
+    pub async fn finish(&self) -> Result<(), StoreError> {
+        if !self.reaches_sessions {
+            return Ok(());
+        }
+        for mut account in self.accounts.marked(BATCH).await? {
+            self.carry_out(&mut account).await?;
+        }
+        Ok(())
+    }
+
+    /// Whoever wrote since has taken the mark over with their own: then it is theirs to clear.
+    async fn clear(&self, account: &mut Account) -> Result<(), StoreError> {
+        let cleared = Account { mark: None, ..account.clone() };
+        match self.accounts.update(&cleared).await {
+            Ok(()) => {
+                account.mark = None;
+                account.version += 1;
+                Ok(())
+            }
+            Err(UpdateError::Conflict | UpdateError::Taken(_)) => Ok(()),
+            Err(UpdateError::Store(error)) => Err(error),
+        }
+    }
+}

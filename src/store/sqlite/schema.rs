@@ -1,0 +1,110 @@
+//! The tables, and how files of older versions are brought up to date.
+
+use crate::store::StoreError;
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::Path;
+
+/// Marks a file as ours (`PRAGMA application_id`): "prtc".
+const APPLICATION: i64 = 0x7072_7463;
+
+/// Each brings a file from the version of its index to the next (`PRAGMA user_version`). Never change one that was
+/// released: add another.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE accounts (
+        id BLOB PRIMARY KEY NOT NULL,
+        username TEXT NOT NULL,
+        username_key TEXT NOT NULL UNIQUE,
+        email TEXT NOT NULL,
+        email_key TEXT NOT NULL UNIQUE,
+        email_verified INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        avatar_url TEXT,
+        groups TEXT NOT NULL,
+        password TEXT NOT NULL,
+        locked INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        mark INTEGER,
+        created_at INTEGER NOT NULL,
+        version INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX accounts_marked ON accounts (id) WHERE mark IS NOT NULL;
+
+    -- every name that an account has or ever had, deleted accounts included
+    CREATE TABLE names (
+        username_key TEXT PRIMARY KEY NOT NULL,
+        account BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE sessions (
+        key BLOB PRIMARY KEY NOT NULL,
+        account BLOB NOT NULL,
+        username TEXT NOT NULL,
+        name TEXT NOT NULL,
+        email TEXT NOT NULL,
+        groups TEXT NOT NULL,
+        account_version INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        last_seen INTEGER NOT NULL,
+        idle_timeout INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        ends_at INTEGER NOT NULL,
+        remember INTEGER NOT NULL,
+        client TEXT,
+        user_agent TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sessions_of_account ON sessions (account, created_at);
+    CREATE INDEX sessions_by_end ON sessions (ends_at);
+"];
+
+/// Refuses the database of another program, which has tables but not our mark.
+pub(super) fn check_owner(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let (application, tables) = read_owner(connection).map_err(|error| super::database::failed(&error))?;
+    if application == APPLICATION || (application == 0 && tables == 0) {
+        return Ok(());
+    }
+    Err(StoreError(format!("the database {} belongs to another program, name another file", path.display())))
+}
+
+/// Both in one view of the file, which another process may be making just now.
+fn read_owner(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+    let view = connection.unchecked_transaction()?;
+    let tables = view.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok((pragma(&view, "application_id")?, tables))
+}
+
+/// Brings the file up to date, in one transaction.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let newest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let version = migrate_in_transaction(connection)
+        .map_err(|error| StoreError(format!("the database {} cannot be brought up to date: {error}", path.display())))?;
+    if version > newest {
+        let path = path.display();
+        return Err(StoreError(format!(
+            "the database {path} was written by a newer version of portcullis (schema {version}), use that one"
+        )));
+    }
+    Ok(())
+}
+
+fn migrate_in_transaction(connection: &mut Connection) -> rusqlite::Result<i64> {
+    let version = pragma(connection, "user_version")?;
+    let newest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if version >= newest {
+        return Ok(version);
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version = pragma(&transaction, "user_version")?;
+    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        transaction.execute_batch(migration)?;
+    }
+    if version < newest {
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", newest)?;
+    }
+    transaction.commit()?;
+    Ok(version.max(newest))
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
