@@ -1,195 +1,12 @@
-//! Whole journeys through the portal's router, with real use cases over embedded stores and a browser that keeps cookies.
+//! Whole journeys through the portal's router.
 
-use super::testing::{settings, visit};
-use super::{Portal, Presence, UseCases, Visit, router};
-use crate::app::App;
-use crate::clock::{ManualClock, Timestamp};
-use crate::config::{Registration, Settings, UserStore};
-use crate::session::SessionCookies;
-use axum::Router;
+use super::testing::site::{Answer, PASSWORD, Site, attribute};
+use crate::config::Registration;
 use axum::body::Body;
-use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
-use http::{HeaderMap, Method, Request, StatusCode};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use http::header::SET_COOKIE;
+use http::{Method, Request, StatusCode};
 use std::time::Duration;
 use tower::ServiceExt as _;
-
-const ORIGIN: &str = "http://app.test:8080";
-const PASSWORD: &str = "Correct-horse-7-battery";
-
-/// A portal with stores of its own.
-struct Site {
-    app: Arc<App>,
-    portal: Arc<Portal>,
-    clock: Arc<ManualClock>,
-    _folder: tempfile::TempDir,
-}
-
-/// A browser on a site: keeps cookies, follows nothing by itself.
-struct Browser<'a> {
-    site: &'a Site,
-    origin: &'static str,
-    jar: BTreeMap<String, String>,
-    headers: Vec<(&'static str, &'static str)>,
-    store_is_down: bool,
-}
-
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
-}
-
-impl Site {
-    fn new() -> Self {
-        Self::with(|_| {})
-    }
-
-    fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut settings = settings();
-        settings.stores.users = UserStore::Sqlite(folder.path().join("users.db"));
-        settings.secret = crate::config::SecretSource::Given(crate::config::Secret::new("a secret for tests, long enough for all".into()));
-        change(&mut settings);
-        let settings = Arc::new(settings);
-        let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
-        let app = App::open(settings.clone(), clock.clone()).unwrap();
-        let use_cases = UseCases { login: app.login.clone(), registration: app.registration.clone(), profile: app.profile.clone() };
-        let portal = Portal::new(use_cases, app.cookie_key.clone(), &app.secret, settings, clock.clone()).unwrap();
-        Self { app, portal: Arc::new(portal), clock, _folder: folder }
-    }
-
-    /// A site where alice has an account.
-    async fn with_alice() -> Self {
-        let site = Self::new();
-        site.register("alice").await;
-        site
-    }
-
-    async fn register(&self, name: &str) -> Answer {
-        let body = serde_json::json!({ "username": name, "email": format!("{name}@example.com"), "password": PASSWORD });
-        self.program().json("/auth/register", &body).await
-    }
-
-    fn router(&self) -> Router {
-        router(self.portal.clone())
-    }
-
-    fn browser(&self) -> Browser<'_> {
-        let headers = vec![("accept", "text/html,*/*;q=0.8"), ("sec-fetch-site", "same-origin")];
-        Browser { site: self, origin: ORIGIN, jar: BTreeMap::new(), headers, store_is_down: false }
-    }
-
-    fn program(&self) -> Browser<'_> {
-        Browser { headers: vec![("accept", "application/json")], ..self.browser() }
-    }
-}
-
-impl Answer {
-    fn location(&self) -> &str {
-        self.headers.get(LOCATION).map(|value| value.to_str().unwrap()).unwrap_or_default()
-    }
-
-    fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
-    }
-
-    fn code(&self) -> String {
-        let kind = self.json()["type"].as_str().unwrap().to_owned();
-        kind.strip_prefix("urn:portcullis:").unwrap().to_owned()
-    }
-}
-
-impl Browser<'_> {
-    fn cookie_names(&self) -> SessionCookies {
-        SessionCookies::for_scheme(self.origin.starts_with("https"), &self.site.portal.settings.cookies)
-    }
-
-    /// What the gateway does before a page sees the request.
-    async fn visit(&self) -> Visit {
-        let value = self.jar.get(self.cookie_names().session_name());
-        let id = value.and_then(|value| self.site.app.cookie_key.open(value.as_bytes()));
-        let session = match id.map(|id| id.key()) {
-            Some(_) if self.store_is_down => Presence::Unknown,
-            Some(key) => match self.site.app.sessions.find(&key, self.site.app.clock.now()).await.unwrap() {
-                Some(session) => Presence::Somebody { key, session },
-                None => Presence::Nobody,
-            },
-            None => Presence::Nobody,
-        };
-        Visit { session, ..visit(self.origin) }
-    }
-
-    async fn send(&mut self, method: Method, target: &str, content_type: Option<&str>, body: String) -> Answer {
-        let mut request = Request::builder().method(method).uri(target);
-        for (name, value) in &self.headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(content_type) = content_type {
-            request = request.header(CONTENT_TYPE, content_type);
-        }
-        for (name, value) in &self.jar {
-            request = request.header(COOKIE, format!("{name}={value}"));
-        }
-        let request = request.extension(self.visit().await).body(Body::from(body)).unwrap();
-        let (parts, body) = self.site.router().oneshot(request).await.unwrap().into_parts();
-        self.keep(&parts.headers);
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
-    }
-
-    fn keep(&mut self, headers: &HeaderMap) {
-        for value in headers.get_all(SET_COOKIE) {
-            let text = value.to_str().unwrap();
-            let (name, value) = text.split(';').next().unwrap().split_once('=').unwrap();
-            if text.contains("Max-Age=0") {
-                self.jar.remove(name)
-            } else {
-                self.jar.insert(name.into(), value.into())
-            };
-        }
-    }
-
-    async fn get(&mut self, target: &str) -> Answer {
-        self.send(Method::GET, target, None, String::new()).await
-    }
-
-    async fn json(&mut self, target: &str, body: &serde_json::Value) -> Answer {
-        self.send(Method::POST, target, Some("application/json"), body.to_string()).await
-    }
-
-    /// Sends a form as it stands, without looking at a page first.
-    async fn post(&mut self, target: &str, fields: &[(&str, &str)]) -> Answer {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.send(Method::POST, target, Some("application/x-www-form-urlencoded"), body).await
-    }
-
-    /// Opens a page and sends its form: hidden fields as they are, others as given.
-    async fn fill(&mut self, page: &str, fields: &[(&str, &str)]) -> Answer {
-        let html = self.get(page).await.body;
-        let action = attribute(html.split("<form").nth(1).unwrap(), "action").unwrap();
-        let hidden =
-            html.split("<input type=\"hidden\"").skip(1).map(|tag| (attribute(tag, "name").unwrap(), attribute(tag, "value").unwrap()));
-        let hidden: Vec<_> = hidden.collect();
-        let all: Vec<_> = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(fields.iter().copied()).collect();
-        self.post(&action, &all).await
-    }
-
-    async fn sign_in(&mut self, page: &str) -> Answer {
-        self.fill(page, &[("username", "alice"), ("password", PASSWORD)]).await
-    }
-
-    fn session_cookie(&self) -> Option<&String> {
-        self.jar.get(self.cookie_names().session_name())
-    }
-}
-
-/// The first attribute of this name, unescaped.
-fn attribute(tag: &str, name: &str) -> Option<String> {
-    let value = tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
-    Some(value.replace("&#38;", "&").replace("&#34;", "\""))
-}
 
 /// S0.2, S1.1
 #[tokio::test]
@@ -469,9 +286,9 @@ async fn asking_for_the_session_never_extends_it() {
     let site = Site::with_alice().await;
     let mut browser = site.browser();
     browser.sign_in("/auth/login").await;
-    site.clock.advance(Duration::from_secs(29 * 60));
+    site.clock.advance(Duration::from_mins(29));
     assert_eq!(browser.get("/auth/session").await.json()["idleIn"], 60);
-    site.clock.advance(Duration::from_secs(60));
+    site.clock.advance(Duration::from_mins(1));
     assert_eq!(browser.get("/auth/session").await.status, StatusCode::UNAUTHORIZED);
 }
 
@@ -479,7 +296,8 @@ async fn asking_for_the_session_never_extends_it() {
 #[tokio::test]
 async fn every_page_carries_the_protective_headers() {
     let site = Site::with(|settings| settings.cookies.secure = Some(true));
-    let mut browser = Browser { origin: "https://app.test", ..site.browser() };
+    let mut browser = site.browser();
+    browser.origin = "https://app.test";
     for page in [
         "/auth/login",
         "/auth/register",
@@ -535,12 +353,12 @@ async fn the_login_page_is_light() {
     let linked: Vec<String> = page.body.split('"').filter(|text| text.starts_with("/auth/assets/")).map(str::to_owned).collect();
     assert_eq!(linked.len(), 2, "{linked:?}");
     browser.headers.push(("accept-encoding", "gzip"));
-    let mut size = page.body.len();
+    let mut bytes = page.body.len();
     for asset in linked {
         let request = Request::get(&asset).header("accept-encoding", "gzip").body(Body::empty()).unwrap();
         let response = site.router().oneshot(request).await.unwrap();
         assert_eq!(response.headers()["content-encoding"], "gzip");
-        size += axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().len();
+        bytes += axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().len();
     }
-    assert!(size < 15_000, "{size} bytes");
+    assert!(bytes < 15_000, "{bytes} bytes");
 }

@@ -1,5 +1,7 @@
 //! What the portal's tests share.
 
+pub(crate) mod site;
+
 use super::assets::{Assets, Look};
 use super::{Presence, Visit};
 use crate::account::{AccountId, PasswordProfile};
