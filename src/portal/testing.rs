@@ -1,5 +1,7 @@
 //! What the portal's tests share.
 
+pub(crate) mod site;
+
 use super::assets::{Assets, Look};
 use super::{Presence, Visit};
 use crate::account::{AccountId, PasswordProfile};
@@ -15,8 +17,8 @@ use crate::policy::{Access, Policy};
 use crate::session::{Session, SessionUser};
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Defaults, one host-less route, open registration, `/landing`.
 pub(crate) fn settings() -> Settings {
@@ -74,8 +76,8 @@ fn server() -> ServerSettings {
 }
 
 /// `https`, at its usual port.
-pub(crate) fn portal_url(host: &str) -> Option<PortalUrl> {
-    Some(PortalUrl { https: true, host: Host::parse(host).unwrap(), port: 443 })
+pub(crate) fn portal_url(host: &str) -> PortalUrl {
+    PortalUrl { https: true, host: Host::parse(host).unwrap(), port: 443 }
 }
 
 /// A route for a host.
