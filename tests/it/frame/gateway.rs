@@ -44,9 +44,9 @@ async fn its_clock_moves_only_when_told() {
     let gateway = builder.set("SESSIONS__IDLE_TIMEOUT", "10m").set("SESSIONS__CACHE", "0s").start().await;
     let mut browser = gateway.browser();
     browser.sign_in("/", "ann", PASSWORD).await;
-    gateway.advance(Duration::from_secs(9 * 60));
+    gateway.advance(Duration::from_mins(9));
     assert_eq!(browser.open("/").await.status, 200);
-    gateway.advance(Duration::from_secs(11 * 60));
+    gateway.advance(Duration::from_mins(11));
     assert_eq!(browser.open("/").await.status, 302);
 }
 
