@@ -2,10 +2,14 @@
 
 mod check;
 mod completions;
+mod demo;
 mod failure;
+mod hash;
 mod healthcheck;
 pub mod password_input;
 mod secret;
+mod serve;
+mod user;
 
 pub use failure::Failure;
 
@@ -46,6 +50,15 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Accounts, on the configured store
+    User {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: user::UserCommand,
+    },
+    /// Read a password and print its hash
+    Hash,
     /// Print a random secret of 43 characters
     Secret,
     /// Ask a running gateway whether it is ready
@@ -69,7 +82,7 @@ const DEFAULT_FILES: &str = "Configuration file [default: $PORTCULLIS_CONFIG, el
 #[derive(Args, Clone, Debug)]
 pub struct ConfigFile {
     /// Configuration file
-    #[arg(long, value_name = "FILE", long_help = DEFAULT_FILES)]
+    #[arg(long, global = true, value_name = "FILE", long_help = DEFAULT_FILES)]
     config: Option<PathBuf>,
 }
 
@@ -92,15 +105,17 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Demo { .. } => Err(Failure::wrong_usage("this version lacks demo")),
+        Command::Demo { listen } => demo::run(&listen),
         Command::Serve { upgrade: true, .. } => {
             Err(Failure::wrong_usage("this version lacks --upgrade; stop the running gateway, then start without it"))
         }
-        Command::Serve { .. } => Err(Failure::wrong_usage("this version lacks serve")),
+        Command::Serve { config, .. } => serve::run(&config.path()),
         Command::Check { live: true, .. } => {
             Err(Failure::wrong_usage("this version lacks --live; check without it, then look at the log of `serve`"))
         }
         Command::Check { config, .. } => check::run(&config.path(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock()),
+        Command::User { config, command } => user::run(command, &config.path()),
+        Command::Hash => hash::run(&mut std::io::stdout().lock()),
         Command::Secret => secret::run(&mut std::io::stdout().lock()),
         Command::Healthcheck { url, config } => healthcheck::run(url.as_deref(), config.config.as_deref()),
         Command::Completions { shell } => completions::run::<CommandLine>(shell, &mut std::io::stdout().lock()),

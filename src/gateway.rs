@@ -68,14 +68,14 @@ pub struct Passage {
 impl Gateway {
     /// A gateway over the app's stores and settings, with `portal` for its own pages.
     #[must_use]
-    pub fn new(app: &App, routes: Routes, portal: axum::Router) -> Self {
+    pub fn new(app: &App, routes: Routes, portal: axum::Router, error_pages: ErrorPages) -> Self {
         let settings = app.settings.clone();
         let hsts = settings.server.tls.as_ref().and_then(hsts);
         Self(Arc::new(Parts {
             gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
             routes,
             portal,
-            error_pages: ErrorPages::new(&settings),
+            error_pages,
             strip: Strip::new(settings.identity.reserved()),
             hsts,
             settings,
@@ -410,8 +410,8 @@ fn fault_of(error: &Error) -> Option<Fault> {
     let timed_out = matches!(error.etype(), ConnectTimedout | ReadTimedout | TLSHandshakeTimedout | WriteTimedout);
     match (error.etype(), error.esource()) {
         (HTTPStatus(413), _) => Some(Fault::PayloadTooLarge),
-        (HTTPStatus(400..=499), _) => Some(Fault::BadRequest("it cannot be forwarded as it is")),
-        (InvalidHTTPHeader, ErrorSource::Downstream) => Some(Fault::BadRequest("its headers cannot be forwarded")),
+        (HTTPStatus(400..=499), _) => Some(Fault::BadRequest("The request cannot be forwarded as it is.")),
+        (InvalidHTTPHeader, ErrorSource::Downstream) => Some(Fault::BadRequest("The request's headers cannot be forwarded.")),
         (_, ErrorSource::Downstream) if timed_out => Some(Fault::RequestTimeout),
         (_, ErrorSource::Downstream) => None,
         _ if timed_out => Some(Fault::GatewayTimeout),

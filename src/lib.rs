@@ -1,9 +1,14 @@
 //! Portcullis: a login in front of any application.
+//!
+//! The tree in reading order. A request: [`server`] accepts it, [`gateway`] carries it, [`target`] and [`host`] say what
+//! it asks for, [`gate`] decides by [`policy`], [`identity`] is what an upstream is told. Our own pages: [`portal`], over
+//! the use cases [`login`], [`registration`], [`profile`] and [`administration`], over [`account`] and [`session`], which
+//! [`store`] keeps and [`session_marks`] keeps in step. [`app`] puts it together from [`config`]; [`cli`] runs it.
 
 pub mod account;
 pub mod admin;
-pub mod app;
 pub mod administration;
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -12,16 +17,14 @@ pub mod gate;
 pub mod gateway;
 pub mod host;
 pub mod identity;
+pub mod logging;
 pub mod login;
 pub mod policy;
 pub mod portal;
 pub mod profile;
 pub mod registration;
 pub mod sample;
-<<<<<<< HEAD
 pub mod server;
-=======
->>>>>>> portal
 pub mod session;
 pub mod session_marks;
 pub mod store;

@@ -17,8 +17,6 @@ mod submission;
 mod testing;
 mod user;
 
-pub mod error_page;
-
 use crate::account::AccountId;
 use crate::clock::SharedClock;
 use crate::config::{Secret, Settings};

@@ -17,8 +17,10 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// What the handlers know.
 struct Sample {
@@ -77,6 +79,24 @@ pub fn router(prefix: &str) -> Router {
         .route("/sample.js", get(|| file("text/javascript; charset=utf-8", SCRIPT)))
         .fallback(show)
         .with_state(Arc::new(sample))
+}
+
+/// Serves the application on a free port of loopback until told to stop; where it listens.
+///
+/// # Errors
+/// One sentence when there is no port.
+pub async fn serve(prefix: &str, mut stop: watch::Receiver<bool>) -> Result<SocketAddr, String> {
+    let failed = |error: std::io::Error| format!("cannot start the sample application: {error}");
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let router = router(prefix);
+    tokio::spawn(async move {
+        let stopped = async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
+    });
+    Ok(address)
 }
 
 async fn show(State(sample): State<Arc<Sample>>, request: Request) -> Response {

@@ -12,7 +12,7 @@ use crate::admin;
 use crate::app::App;
 use crate::config::ListenAddress;
 use crate::gateway::{Connections, Gateway, Routes, wants_sample};
-use crate::portal::{self, Portal};
+use crate::portal::{self, Portal, UseCases};
 use crate::sample;
 use listener::Tracker;
 use std::sync::Arc;
@@ -63,7 +63,8 @@ pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
         None
     };
     let routes = Routes::new(&settings, sample).map_err(|error| StartError(error.0))?;
-    let gateway = Gateway::new(&app, routes, portal::router(Arc::new(Portal::new(&app))));
+    let portal = portal(&app)?;
+    let gateway = Gateway::new(&app, routes, portal::router(portal.clone()), portal.errors.clone());
     let connections = Arc::new(Connections::new(gateway, &settings.server));
 
     let draining = Arc::new(AtomicBool::new(false));
@@ -77,6 +78,12 @@ pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
         tokio::spawn(admin::serve(listener, app.clone(), draining.clone(), admin_stopping));
     }
     Ok(Running { app, addresses, admin, draining, stop_accepting, stop_admin, connections: tracker })
+}
+
+fn portal(app: &App) -> Result<Arc<Portal>, StartError> {
+    let use_cases = UseCases { login: app.login.clone(), registration: app.registration.clone(), profile: app.profile.clone() };
+    let portal = Portal::new(use_cases, app.cookie_key.clone(), &app.secret, app.settings.clone(), app.clock.clone());
+    portal.map(Arc::new).map_err(|error| StartError(error.to_string()))
 }
 
 fn bind_all(addresses: &[ListenAddress], tls: Option<Arc<tls::Acceptor>>) -> Result<Vec<Listener>, StartError> {

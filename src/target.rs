@@ -10,7 +10,7 @@ pub struct Target {
     encoded_slash: bool,
 }
 
-/// Why a target is refused; the text completes "the request's target …".
+/// Why a target is refused; a sentence for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadTarget(pub &'static str);
 
@@ -21,14 +21,15 @@ impl Target {
     /// When it is in another form, or holds what servers are known to read in different ways.
     pub fn parse(raw: &[u8]) -> Result<Self, BadTarget> {
         if raw.first() != Some(&b'/') {
-            return Err(BadTarget("is not a path"));
+            return Err(BadTarget("The address is not a path."));
         }
         if raw.iter().any(|byte| byte.is_ascii_control() || *byte == b' ') {
-            return Err(BadTarget("holds a control character or a space"));
+            return Err(BadTarget("The address holds a control character or a space."));
         }
-        let raw = std::str::from_utf8(raw).ok().filter(|text| text.is_ascii()).ok_or(BadTarget("holds bytes that are not ASCII"))?;
+        let raw =
+            std::str::from_utf8(raw).ok().filter(|text| text.is_ascii()).ok_or(BadTarget("The address holds bytes that are not ASCII."))?;
         if raw.contains('#') {
-            return Err(BadTarget("holds a fragment"));
+            return Err(BadTarget("The address holds a fragment."));
         }
         let query_at = raw.find('?').unwrap_or(raw.len());
         let (path, encoded_slash) = normalise(&raw.as_bytes()[..query_at])?;
@@ -81,7 +82,7 @@ impl Target {
 /// The normalised path, and whether an encoded slash was seen.
 fn normalise(raw: &[u8]) -> Result<(Vec<u8>, bool), BadTarget> {
     if raw.contains(&b'\\') {
-        return Err(BadTarget("holds a backslash"));
+        return Err(BadTarget("The address holds a backslash."));
     }
     if !raw.iter().any(|byte| matches!(byte, b'%' | b';' | b'.')) && !raw.windows(2).any(|pair| pair == b"//") {
         return Ok((raw.to_vec(), false));
@@ -91,7 +92,7 @@ fn normalise(raw: &[u8]) -> Result<(Vec<u8>, bool), BadTarget> {
     for segment in decoded[1..].split(|byte| *byte == b'/') {
         let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
         if is_dots(segment) || is_dots(name) {
-            return Err(BadTarget("holds a dot segment"));
+            return Err(BadTarget("The address holds a dot segment."));
         }
         if path.last() != Some(&b'/') {
             path.push(b'/');
@@ -116,11 +117,11 @@ fn decode(raw: &[u8]) -> Result<(Vec<u8>, bool), BadTarget> {
         }
         let hex = [bytes.next(), bytes.next()].map(|digit| digit.and_then(|digit| char::from(*digit).to_digit(16)));
         let [Some(high), Some(low)] = hex else {
-            return Err(BadTarget("holds a % that begins no escape"));
+            return Err(BadTarget("The address holds a % that begins no escape."));
         };
         match u8::try_from(high * 16 + low).unwrap_or(0) {
-            b'\\' => return Err(BadTarget("holds an encoded backslash")),
-            byte if byte.is_ascii_control() => return Err(BadTarget("holds an encoded control character")),
+            b'\\' => return Err(BadTarget("The address holds an encoded backslash.")),
+            byte if byte.is_ascii_control() => return Err(BadTarget("The address holds an encoded control character.")),
             byte => {
                 encoded_slash |= byte == b'/';
                 decoded.push(byte);

@@ -1,7 +1,9 @@
 //! `portcullis demo`: everything embedded, nothing to install, nothing left behind.
 
+use super::Failure;
 use super::serve::serve;
 use crate::account::Password;
+use crate::administration::AddedAccount;
 use crate::app::App;
 use crate::config::{Settings, load_str};
 use crate::entropy::random_bytes;
@@ -15,12 +17,12 @@ use std::sync::Arc;
 /// Name of the demo's user.
 const USERNAME: &str = "demo";
 
-/// Runs the demo at `listen` (`127.0.0.1:8080` by default).
-///
-/// # Errors
-/// One sentence when it cannot start.
-pub fn run(listen: &str) -> Result<(), String> {
-    let folder = tempfile::Builder::new().prefix("portcullis-demo-").tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
+/// Runs the demo at `listen`.
+pub(super) fn run(listen: &str) -> Result<(), Failure> {
+    let folder = tempfile::Builder::new()
+        .prefix("portcullis-demo-")
+        .tempdir()
+        .map_err(|error| format!("cannot make a temporary folder: {error}"))?;
     let settings = settings(listen, folder.path())?;
     let result = serve(settings, announce);
     folder.close().map_err(|error| format!("cannot remove the temporary folder: {error}"))?;
@@ -48,11 +50,15 @@ fn settings(listen: &str, folder: &Path) -> Result<Settings, String> {
     Ok(settings)
 }
 
-fn announce(running: &Running, app: &Arc<App>) -> Result<(), String> {
+async fn announce(running: &Running, app: &Arc<App>) -> Result<(), String> {
     let password = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random_bytes::<12>());
-    let email = "demo@localhost.example".to_owned();
-    let added = app.administration.add_blocking(USERNAME, &email, &["admins".to_owned()], Password::new(password.clone()));
-    added.map_err(|error| format!("cannot make the demo's user: {error}"))?;
+    let user = AddedAccount {
+        username: USERNAME.to_owned(),
+        email: "demo@example.com".to_owned(),
+        groups: vec![app.settings.accounts.admin_group.clone()],
+        password: Password::new(password.clone()),
+    };
+    app.administration.add(user).await.map_err(|error| format!("cannot make the demo's user: {error}"))?;
     let url = running.addresses().iter().find_map(BoundAddress::tcp).map_or_else(String::new, |address| format!("http://{address}/"));
     let mut out = std::io::stdout().lock();
     writeln!(

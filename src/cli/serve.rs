@@ -1,19 +1,18 @@
 //! `portcullis serve`: runs the gateway until it is told to stop.
 
+use super::Failure;
 use crate::app::App;
 use crate::clock::SystemClock;
-use crate::config::{Settings, UserStore};
-use crate::server::{self, Running};
+use crate::config::{self, Settings, UserStore};
 use crate::logging;
+use crate::server::{self, Running};
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Serves these settings until SIGTERM or SIGINT; `announce` is called once everything listens.
-///
-/// # Errors
-/// One sentence when the gateway cannot start.
-pub fn serve(settings: Settings, announce: impl FnOnce(&Running, &Arc<App>) -> Result<(), String> + Send) -> Result<(), String> {
+pub(super) fn serve(settings: Settings, announce: impl AsyncFnOnce(&Running, &Arc<App>) -> Result<(), String>) -> Result<(), Failure> {
     logging::start(&settings.log);
     raise_open_files_limit();
     let threads = settings.server.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -24,10 +23,10 @@ pub fn serve(settings: Settings, announce: impl FnOnce(&Running, &Arc<App>) -> R
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| format!("cannot listen for signals: {error}"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("cannot listen for signals: {error}"))?;
         let app = App::open(Arc::new(settings), Arc::new(SystemClock)).map_err(|error| error.to_string())?;
-        app.start();
+        app.start().map_err(|error| error.to_string())?;
         let starting = workers.get_handle().spawn(server::start(app.clone()));
         let running = starting.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        announce(&running, &app)?;
+        announce(&running, &app).await?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -39,17 +38,17 @@ pub fn serve(settings: Settings, announce: impl FnOnce(&Running, &Arc<App>) -> R
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        app.close();
         Ok(())
     })
 }
 
 /// `portcullis serve`: prints where it listens.
-///
-/// # Errors
-/// One sentence when the gateway cannot start.
-pub fn run(settings: Settings) -> Result<(), String> {
-    serve(settings, |running, app| {
+pub(super) fn run(config: &Path) -> Result<(), Failure> {
+    let loaded = config::load(config)?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    serve(loaded.settings, async |running, app| {
         let mut out = std::io::stdout().lock();
         let listening = running.addresses().iter().map(|address| ("listening", address));
         for (what, address) in listening.chain(running.admin().map(|address| ("admin", address))) {

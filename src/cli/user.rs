@@ -1,12 +1,19 @@
 //! `portcullis user …`: accounts, on the configured store. Passwords are read by the caller's reader, never from an
 //! argument.
 
+use super::Failure;
+use super::password_input::read_new_password;
 use crate::account::{Account, Group, Password};
 use crate::administration::{AddedAccount, Administration, AdministrationError};
+use crate::app::App;
+use crate::clock::SystemClock;
+use crate::config;
 use crate::session_marks::Carried;
 use clap::Subcommand;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
 use time::format_description::well_known::Rfc3339;
 
 /// What is to be done. USER is a name or an email.
@@ -55,13 +62,23 @@ pub enum UserCommand {
 }
 
 /// Reads a new password: prompted for twice on a terminal, else one line of standard input.
-pub type ReadPassword = fn() -> Result<Password, String>;
+type ReadPassword = fn() -> Result<Password, String>;
 
-/// Runs the command; what it returns goes to standard output.
+/// Runs the command on the store that the configuration names.
+pub(super) fn run(command: UserCommand, config: &Path) -> Result<(), Failure> {
+    let settings = config::load(config)?.settings;
+    let app = App::open_for_command(Arc::new(settings), Arc::new(SystemClock)).map_err(|error| Failure::new(error.0))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::new(error.to_string()))?;
+    let printed = runtime.block_on(act(command, &app.administration, read_new_password))?;
+    std::io::stdout().write_all(printed.as_bytes())?;
+    Ok(())
+}
+
+/// Does what the command says; what it returns goes to standard output.
 ///
 /// # Errors
 /// One sentence for standard error.
-pub async fn run(command: UserCommand, administration: &Administration, read_password: ReadPassword) -> Result<String, String> {
+async fn act(command: UserCommand, administration: &Administration, read_password: ReadPassword) -> Result<String, String> {
     let say = |error: AdministrationError| error.to_string();
     match command {
         UserCommand::Add { name, email, groups } => {

@@ -1,7 +1,6 @@
 //! From Pingora to axum: our own pages and API are an ordinary router, called in-process. Bodies are read whole first,
 //! within a size and a time.
 
-use super::exchange;
 use crate::portal::Visit;
 use crate::portal::error_page::Fault;
 use axum::body::Body;
@@ -70,7 +69,7 @@ async fn read_body(exchange: &mut Exchange, limit: usize) -> Result<Bytes, Fault
             Ok(Some(chunk)) if body.len() + chunk.len() > limit => return Err(Fault::PayloadTooLarge),
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body.freeze()),
-            Err(_broken) => return Err(Fault::BadRequest("its body could not be read")),
+            Err(_broken) => return Err(Fault::BadRequest("The body could not be read.")),
         }
     }
 }

@@ -128,7 +128,7 @@ impl Connections {
             }
             // A head of bare line feeds would never end for us, though it does for others.
             if buffer.windows(2).any(|pair| pair == b"\n\n") {
-                return Err(Fault::BadRequest("a line does not end in CR LF"));
+                return Err(Fault::BadRequest("A line of the request does not end in CR LF."));
             }
             searched = buffer.len();
             if !matches!(stream.read_buf(buffer).await, Ok(1..)) {

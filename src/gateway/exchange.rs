@@ -78,13 +78,13 @@ impl Facts {
 
 /// The host and authority that the request names: `Host`, or `:authority` in HTTP/2, which must agree.
 fn host(request: &RequestHeader) -> Result<(Host, String), Fault> {
-    let refused = || Fault::BadRequest("its host is malformed");
+    let refused = || Fault::BadRequest("The Host header is malformed.");
     let mut values = request.headers.get_all(HOST).iter().map(http::HeaderValue::as_bytes);
     let pseudo = request.uri.authority().map(|authority| authority.as_str().as_bytes());
     let named = match (values.next(), pseudo) {
         (Some(host), Some(pseudo)) if !host.eq_ignore_ascii_case(pseudo) => return Err(refused()),
         (Some(host), _) | (None, Some(host)) => host,
-        (None, None) => return Err(Fault::BadRequest("it names no host")),
+        (None, None) => return Err(Fault::BadRequest("The request names no host.")),
     };
     if values.next().is_some() {
         return Err(refused());
@@ -98,7 +98,7 @@ fn host(request: &RequestHeader) -> Result<(Host, String), Fault> {
 /// Framing and size of the body, as far as the headers tell.
 fn check_body(request: &RequestHeader, settings: &Settings) -> Result<(), Fault> {
     if request.version == Version::HTTP_2 && request.headers.contains_key(TRANSFER_ENCODING) {
-        return Err(Fault::BadRequest("it has Transfer-Encoding in HTTP/2"));
+        return Err(Fault::BadRequest("HTTP/2 has no Transfer-Encoding."));
     }
     let mut lengths = request.headers.get_all(CONTENT_LENGTH).iter();
     let Some(length) = lengths.next() else {
@@ -106,8 +106,8 @@ fn check_body(request: &RequestHeader, settings: &Settings) -> Result<(), Fault>
     };
     let length = length.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     match length {
-        _ if lengths.next().is_some() => Err(Fault::BadRequest("Content-Length stands in it twice")),
-        None => Err(Fault::BadRequest("its Content-Length is not a number")),
+        _ if lengths.next().is_some() => Err(Fault::BadRequest("Content-Length stands in the request twice.")),
+        None => Err(Fault::BadRequest("The request's Content-Length is not a number.")),
         Some(length) if length > settings.server.limits.proxied_body => Err(Fault::PayloadTooLarge),
         Some(_) => Ok(()),
     }

@@ -25,7 +25,7 @@ pub fn inspect(head: &[u8]) -> Result<Option<Bytes>, Fault> {
     let request = RequestLine::parse(line)?;
     let fields = Fields::read(&mut lines)?;
     fields.check_framing(request.minor_version)?;
-    let host = fields.host.ok_or(Fault::BadRequest("it names no host"))?;
+    let host = fields.host.ok_or(Fault::BadRequest("The request names no host."))?;
     match request.target {
         [b'/', ..] => Ok(None),
         b"*" if request.method == b"OPTIONS" => Ok(None),
@@ -38,7 +38,7 @@ struct Lines<'a>(&'a [u8]);
 
 impl<'a> Lines<'a> {
     fn next_line(&mut self) -> Result<&'a [u8], Fault> {
-        const BARE: Fault = Fault::BadRequest("a line does not end in CR LF");
+        const BARE: Fault = Fault::BadRequest("A line of the request does not end in CR LF.");
         let end = self.0.iter().position(|byte| *byte == b'\n').ok_or(BARE)?;
         let (line, rest) = self.0.split_at(end + 1);
         self.0 = rest;
@@ -55,7 +55,7 @@ struct RequestLine<'a> {
 
 impl<'a> RequestLine<'a> {
     fn parse(line: &'a [u8]) -> Result<Self, Fault> {
-        let malformed = Fault::BadRequest("its first line is not one of HTTP/1.1");
+        let malformed = Fault::BadRequest("The request's first line is not one of HTTP/1.1.");
         let mut words = line.split(|byte| *byte == b' ');
         let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next()) else {
             return Err(malformed);
@@ -69,7 +69,7 @@ impl<'a> RequestLine<'a> {
             return Err(malformed);
         }
         if target.is_empty() || target.iter().any(|byte| !byte.is_ascii_graphic() || *byte == b'#') {
-            return Err(Fault::BadRequest("its target holds bytes that a URL must not"));
+            return Err(Fault::BadRequest("The address holds bytes that a URL must not."));
         }
         Ok(Self { method, target, minor_version })
     }
@@ -92,7 +92,7 @@ impl<'a> Fields<'a> {
                 break;
             }
             if count == MAX_FIELDS {
-                return Err(Fault::BadRequest("it has more than 256 header fields"));
+                return Err(Fault::BadRequest("The request has more than 256 header fields."));
             }
             let (name, value) = split_field(line)?;
             fields.note(name, value)?;
@@ -110,13 +110,13 @@ impl<'a> Fields<'a> {
                 return if known { Ok(()) } else { Err(Fault::ExpectationFailed) };
             }
             13 if name.eq_ignore_ascii_case(b"authorization") => {
-                return if value.is_ascii() { Ok(()) } else { Err(Fault::BadRequest("its Authorization is not ASCII")) };
+                return if value.is_ascii() { Ok(()) } else { Err(Fault::BadRequest("The Authorization header is not ASCII.")) };
             }
             _ => return Ok(()),
         };
         match slot.replace(value) {
             None => Ok(()),
-            Some(_) => Err(Fault::BadRequest("Host, Content-Length or Transfer-Encoding stands in it twice")),
+            Some(_) => Err(Fault::BadRequest("Host, Content-Length or Transfer-Encoding stands in the request twice.")),
         }
     }
 
@@ -124,22 +124,22 @@ impl<'a> Fields<'a> {
     fn check_framing(&self, minor_version: u8) -> Result<(), Fault> {
         if let Some(coding) = self.transfer_encoding {
             if self.content_length.is_some() {
-                return Err(Fault::BadRequest("it has Content-Length and Transfer-Encoding"));
+                return Err(Fault::BadRequest("The request has Content-Length and Transfer-Encoding."));
             }
             if minor_version == 0 || !coding.eq_ignore_ascii_case(b"chunked") {
-                return Err(Fault::BadRequest("its Transfer-Encoding is not chunked alone"));
+                return Err(Fault::BadRequest("The request's Transfer-Encoding is not chunked alone."));
             }
         }
         let digits = |length: &[u8]| (1..=18).contains(&length.len()) && length.iter().all(u8::is_ascii_digit);
         match self.content_length {
-            Some(length) if !digits(length) => Err(Fault::BadRequest("its Content-Length is not a number")),
+            Some(length) if !digits(length) => Err(Fault::BadRequest("The request's Content-Length is not a number.")),
             _ => Ok(()),
         }
     }
 }
 
 fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    let malformed = Fault::BadRequest("a header line is malformed");
+    let malformed = Fault::BadRequest("A header of the request is malformed.");
     let Some(colon) = line.iter().position(|byte| *byte == b':') else {
         return Err(malformed);
     };
@@ -157,7 +157,7 @@ fn is_token(byte: u8) -> bool {
 
 /// Path and query of an absolute-form target whose authority is the host asked for.
 fn origin_form<'a>(target: &'a [u8], host: &[u8]) -> Result<&'a [u8], Fault> {
-    let refused = Fault::BadRequest("its target is neither a path nor a URL of its host");
+    let refused = Fault::BadRequest("The address is neither a path nor a URL of the host asked for.");
     let Some(rest) = strip_scheme(target) else {
         return Err(refused);
     };

@@ -71,7 +71,7 @@ impl Routes {
         }
         let route = self.route_for(facts);
         if facts.target.has_encoded_slash() && !route.is_some_and(|index| self.routes[index].0.encoded_slashes) {
-            return Err(Fault::BadRequest("its path holds an encoded slash"));
+            return Err(Fault::BadRequest("The path holds an encoded slash."));
         }
         if let Some(own) = self.own(facts) {
             return Ok(Way::Own(own));

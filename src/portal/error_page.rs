@@ -38,6 +38,12 @@ pub enum Fault {
     UriTooLong,
     /// The headers are too large.
     HeadersTooLarge,
+    /// Something other than `100-continue` is expected.
+    ExpectationFailed,
+    /// The request did not arrive in time.
+    RequestTimeout,
+    /// A WebSocket was asked for by a page of another site.
+    ForeignOrigin,
     /// Nobody is signed in.
     Unauthorized {
         /// Where to sign in.
@@ -153,6 +159,12 @@ impl Fault {
         self.words().status
     }
 
+    /// Whether the request itself was refused, rather than what it asked for: the connection is not to be used again.
+    #[must_use]
+    pub fn is_malformed_request(&self) -> bool {
+        matches!(self.status().as_u16(), 400 | 405 | 408 | 413 | 414 | 417 | 431) || *self == Self::UnknownHost
+    }
+
     fn words(&self) -> Words {
         let words = |status, code, title, detail| Words { status, code, title, detail };
         match self {
@@ -163,6 +175,18 @@ impl Fault {
             Self::NotFound => words(StatusCode::NOT_FOUND, "not_found", "Page not found", "There is nothing at this address."),
             Self::MethodNotAllowed => {
                 words(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", "This address does not take that method.")
+            }
+            Self::ExpectationFailed => words(
+                StatusCode::EXPECTATION_FAILED,
+                "expectation_failed",
+                "Expectation failed",
+                "Only 100-continue can be expected of this site.",
+            ),
+            Self::RequestTimeout => {
+                words(StatusCode::REQUEST_TIMEOUT, "request_timeout", "Too slow", "The request took too long to arrive. Try again.")
+            }
+            Self::ForeignOrigin => {
+                words(StatusCode::FORBIDDEN, "foreign_origin", "No access", "A page of another site may not open a WebSocket here.")
             }
             Self::PayloadTooLarge => {
                 words(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "Too large", "What you sent is larger than this site takes.")

@@ -21,6 +21,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Defaults, one host-less route, open registration, `/landing`.
 pub(crate) fn settings() -> Settings {
     Settings {
+        local_hosts_only: None,
         server: server(),
         admin: None,
         portal: PortalSettings { url: None, landing: "/landing".into() },
