@@ -4,4 +4,5 @@
 mod browser;
 mod chromium;
 mod cookies;
+mod gateway;
 mod upstream;

@@ -7,6 +7,7 @@ pub mod browser;
 pub mod chromium;
 pub mod cookie_jar;
 pub mod form;
+pub mod gateway;
 pub mod message;
 pub mod raw;
 pub mod upstream;

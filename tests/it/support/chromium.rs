@@ -52,7 +52,7 @@ impl Chromium {
     pub async fn start(options: Options) -> Self {
         let seat = SEATS.acquire().await.unwrap();
         let profile = TempDir::with_prefix("portcullis-chromium-").unwrap();
-        let driver = within_patience("chromedriver to start", Driver::start()).await;
+        let driver = within_patience("chromedriver to start", Driver::start(profile.path())).await;
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities(options, &profile));
         let client = within_patience("Chromium to start", builder.connect(driver.origin())).await.unwrap();
@@ -167,7 +167,7 @@ fn capabilities(options: Options, profile: &TempDir) -> fantoccini::wd::Capabili
         "--hide-scrollbars",
     ];
     let mut arguments: Vec<String> = arguments.map(str::to_owned).to_vec();
-    arguments.push(format!("--user-data-dir={}", profile.path().display()));
+    arguments.push(format!("--user-data-dir={}", profile.path().join("profile").display()));
     // 1 allows, 2 blocks; the password manager would cover fields with its offers.
     let preferences = json!({
         "profile.managed_default_content_settings.javascript": if options.javascript { 1 } else { 2 },

@@ -2,26 +2,30 @@
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use http::Method;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use url::{ParseError, Url};
 
-/// chromedriver on a port of its own. It is killed when dropped, and takes its browser with it.
+/// chromedriver on a port of its own. When dropped it is killed, and its browser with it.
 pub struct Driver {
-    _process: Child,
+    process: Child,
     origin: String,
 }
 
 impl Driver {
-    /// Starts it and reads from its output which port it got.
-    pub async fn start() -> Self {
+    /// Starts it with a folder for what it and its browser leave behind, and reads from its output which port it got.
+    pub async fn start(folder: &Path) -> Self {
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            .env("TMPDIR", folder)
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .expect("chromedriver is missing: install Debian's chromium-driver, or let tests/run do it");
@@ -31,7 +35,7 @@ impl Driver {
                 let origin = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
                 // Its output must be read on, or it would stall on a full pipe.
                 tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-                return Self { _process: process, origin };
+                return Self { process, origin };
             }
         }
         panic!("chromedriver ended before it was ready");
@@ -40,6 +44,16 @@ impl Driver {
     /// Where it listens.
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+}
+
+impl Drop for Driver {
+    /// Chromium outlives a chromedriver that is killed, but stays in its process group.
+    fn drop(&mut self) {
+        let group = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
     }
 }
 

@@ -1,0 +1,162 @@
+//! A whole gateway in the test's process: its own folder, its own ports, its own accounts, and a clock that the test
+//! moves if it wants to.
+
+use super::api_client::ApiClient;
+use super::browser::Browser;
+use super::raw::Raw;
+use super::upstream::EchoUpstream;
+use portcullis::account::Password;
+use portcullis::administration::AddedAccount;
+use portcullis::app::App;
+use portcullis::clock::{ManualClock, SharedClock, SystemClock, Timestamp};
+use portcullis::config::load_str;
+use portcullis::server::{self, Running};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A password that every profile takes.
+pub const PASSWORD: &str = "Correct-horse-7-battery";
+
+/// The moment at which a manual clock starts: 2030-01-01T00:00:00Z.
+const BEGINNING: Timestamp = Timestamp(1_893_456_000_000);
+
+/// A running gateway.
+pub struct TestGateway {
+    running: Running,
+    app: Arc<App>,
+    clock: Arc<ManualClock>,
+    folder: TempDir,
+}
+
+/// A gateway to be started.
+pub struct Builder {
+    yaml: String,
+    environment: Vec<(String, String)>,
+    users: Vec<AddedAccount>,
+    manual_clock: bool,
+    folder: TempDir,
+}
+
+impl TestGateway {
+    /// A gateway with this configuration. It listens on free ports of 127.0.0.1, whatever that says.
+    pub fn with(yaml: impl Into<String>) -> Builder {
+        let builder = Builder {
+            yaml: yaml.into(),
+            environment: Vec::new(),
+            users: Vec::new(),
+            manual_clock: false,
+            folder: TempDir::with_prefix("portcullis-test-").unwrap(),
+        };
+        builder.set("SERVER__LISTEN", r#"["127.0.0.1:0"]"#).set("ADMIN__LISTEN", "127.0.0.1:0")
+    }
+
+    /// A gateway with defaults whose only route leads to `upstream`.
+    pub fn in_front_of(upstream: &EchoUpstream) -> Builder {
+        Self::with(format!("routes: [{{ path: /, upstream: \"{}\" }}]", upstream.origin()))
+    }
+
+    /// The first address it listens at.
+    pub fn address(&self) -> SocketAddr {
+        self.running.addresses().iter().find_map(server::BoundAddress::tcp).expect("it listens on TCP")
+    }
+
+    /// `http://127.0.0.1:port`.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// The same under another host name.
+    pub fn origin_as(&self, host: &str) -> String {
+        format!("http://{host}:{}", self.address().port())
+    }
+
+    /// Where health and metrics are served.
+    pub fn admin_origin(&self) -> String {
+        let address = self.running.admin().and_then(server::BoundAddress::tcp).expect("the admin listener is on TCP");
+        format!("http://{address}")
+    }
+
+    /// What it runs on, to look behind the door.
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Its folder, where the stores are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A fresh browser at its address.
+    pub fn browser(&self) -> Browser {
+        Browser::new(&self.origin())
+    }
+
+    /// A fresh JSON client at its address.
+    pub fn api(&self) -> ApiClient {
+        ApiClient::new(&self.origin())
+    }
+
+    /// A fresh connection to its address.
+    pub async fn raw(&self) -> Raw {
+        Raw::connect(self.address()).await
+    }
+
+    /// Moves its clock; it must have been built with [`Builder::manual_clock`].
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// Stops as on `SIGTERM`.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+impl Builder {
+    /// Sets a key over the configuration's head, as the environment does: `("SESSIONS__IDLE_TIMEOUT", "10m")`.
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        let key = format!("PORTCULLIS__{key}");
+        self.environment.retain(|(old, _)| *old != key);
+        self.environment.push((key, value.to_owned()));
+        self
+    }
+
+    /// Adds an account with [`PASSWORD`] and `NAME@example.com`.
+    pub fn user(mut self, username: &str, groups: &[&str]) -> Self {
+        self.users.push(AddedAccount {
+            username: username.to_owned(),
+            email: format!("{username}@example.com"),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            password: Password::new(PASSWORD.to_owned()),
+        });
+        self
+    }
+
+    /// Time stands still until [`TestGateway::advance`].
+    pub fn manual_clock(mut self) -> Self {
+        self.manual_clock = true;
+        self
+    }
+
+    /// The folder that relative paths of the configuration start at.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts; fails the test where the configuration is wrong.
+    pub async fn start(self) -> TestGateway {
+        let loaded = load_str(&self.yaml, self.folder.path(), &self.environment).unwrap_or_else(|report| panic!("{report}"));
+        let clock = Arc::new(ManualClock::at(BEGINNING));
+        let shared: SharedClock = if self.manual_clock { clock.clone() } else { Arc::new(SystemClock) };
+        let app = App::open(Arc::new(loaded.settings), shared).unwrap_or_else(|error| panic!("{error}"));
+        app.start().unwrap();
+        for user in self.users {
+            app.administration.add(user).await.unwrap();
+        }
+        let running = server::start(app.clone()).await.unwrap_or_else(|error| panic!("{error}"));
+        TestGateway { running, app, clock, folder: self.folder }
+    }
+}
