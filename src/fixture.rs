@@ -78,7 +78,7 @@ impl Fixture {
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
-        let hasher = Hasher::start(settings.hash).unwrap();
+        let hasher = Hasher::start_patient(settings.hash);
         let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
         Self {
             login: Arc::new(Login {

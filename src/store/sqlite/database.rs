@@ -3,6 +3,7 @@
 
 use super::schema;
 use super::writer::{Job, Watcher, Writer};
+use crate::clock::Stopwatch;
 use crate::store::StoreError;
 use crate::work_queue::{Next, WorkQueue};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -29,8 +30,14 @@ const READERS: usize = 2;
 /// Reads that wait.
 const CAPACITY: usize = 1024;
 
-/// Longest that a caller waits for the file.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest that a caller waits for an answer: a request that needs one must itself be answered within 2 s.
+const READ_PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Longest that a caller waits for a write; the disk may be slow.
+const WRITE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long another process may hold the file.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Largest file that is looked through for damage at start; a larger one would delay it.
 const CHECKED_SIZE: u64 = 8 << 20;
@@ -80,7 +87,7 @@ impl Database {
             }
         });
         self.reads.push(read).map_err(|_| overloaded())?;
-        wait(answer).await
+        wait(answer, READ_PATIENCE).await
     }
 
     /// Runs `work` in a transaction on the writing thread; it is on the disk when this returns. Between the commit and
@@ -91,19 +98,19 @@ impl Database {
         committed: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let task = Task { work: Some(work), committed, result: None, reply };
+        let task = Task { work: Some(work), committed, result: None, reply, awaited: true };
         self.writer.push(Box::new(task)).map_err(|_| overloaded())?;
-        wait(answer).await
+        wait(answer, WRITE_PATIENCE).await
     }
 
     /// Lets `work` run some time soon, or never when the writer is overloaded.
     pub(super) fn write_later(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) {
         let (reply, _) = oneshot::channel();
-        let task = Task { work: Some(work), committed: |(): &()| {}, result: None, reply };
+        let task = Task { work: Some(work), committed: |(): &()| {}, result: None, reply, awaited: false };
         let _ = self.writer.push(Box::new(task));
     }
 
-    /// Has the watcher called soon after another process (or another [`Database`]) has written to the file.
+    /// Has the watcher told soon of what another process (or another [`Database`]) has written to the file.
     pub(super) fn watch(&self, watcher: Watcher) {
         self.writer.watch(watcher);
     }
@@ -115,6 +122,8 @@ struct Task<T, W, C> {
     committed: C,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
+    /// Whether a caller waits; for one who has given up nothing is done any more.
+    awaited: bool,
 }
 
 impl<T, W, C> Job for Task<T, W, C>
@@ -124,6 +133,9 @@ where
     C: FnOnce(&T) + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
+        if self.awaited && self.reply.is_closed() {
+            return false;
+        }
         self.result = self.work.take().map(|work| work(connection).map_err(|error| failed(&error)));
         matches!(self.result, Some(Ok(_)))
     }
@@ -147,9 +159,9 @@ impl Drop for Database {
     }
 }
 
-async fn wait<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
-    let too_slow = || StoreError(format!("the database did not answer within {} s", PATIENCE.as_secs()));
-    let answered = tokio::time::timeout(PATIENCE, answer).await.map_err(|_| too_slow())?;
+async fn wait<T>(answer: oneshot::Receiver<Result<T, StoreError>>, patience: Duration) -> Result<T, StoreError> {
+    let too_slow = || StoreError(format!("the database did not answer within {} ms", patience.as_millis()));
+    let answered = tokio::time::timeout(patience, answer).await.map_err(|_| too_slow())?;
     answered.map_err(|_| StoreError("the database is closed".to_owned()))?
 }
 
@@ -182,7 +194,7 @@ fn reason(path: &Path, error: &std::io::Error) -> String {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(LOCK_PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -204,7 +216,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
             return Err(damaged(path));
         }
     }
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(describe)?;
+    let mode = turn_write_ahead_logging_on(connection).map_err(describe)?;
     if mode != "wal" {
         return Err(StoreError(format!(
             "the database {} must lie on a local disk: write-ahead logging is not possible there",
@@ -212,6 +224,21 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         )));
     }
     Ok(())
+}
+
+/// Unlike other statements this one fails at once when another process does the same just now.
+fn turn_write_ahead_logging_on(connection: &Connection) -> rusqlite::Result<String> {
+    let started = Stopwatch::start();
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+            Err(error) if is_busy(&error) && started.elapsed() < LOCK_PATIENCE => std::thread::sleep(Duration::from_millis(10)),
+            result => return result,
+        }
+    }
+}
+
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 fn cannot_use(path: &Path, error: &rusqlite::Error) -> StoreError {
@@ -336,12 +363,13 @@ mod tests {
         let database = Database::open(&path).unwrap();
         let other = Connection::open(&path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let started = std::time::Instant::now();
-        let write = database.write(|connection| connection.execute_batch("DELETE FROM names"), |()| {}).await;
+        let started = Stopwatch::start();
+        let write = database.write(|connection| connection.execute_batch("INSERT INTO names VALUES ('late', x'00')"), |()| {}).await;
         assert!(write.is_err() && started.elapsed() < Duration::from_secs(4));
         assert!(database.read(count_tables).await.is_ok());
         other.execute_batch("ROLLBACK").unwrap();
-        assert!(database.write(|connection| connection.execute_batch("DELETE FROM names"), |()| {}).await.is_ok());
+        let names = |connection: &Connection| connection.query_row("SELECT count(*) FROM names", [], |row| row.get::<_, i64>(0));
+        assert_eq!(database.write(names, |_| {}).await.unwrap(), 0, "what failed for its caller is not done later");
     }
 
     #[test]
@@ -356,6 +384,17 @@ mod tests {
                 }
             });
         }
+    }
+
+    /// What was acknowledged outlives a loss of power
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("test.db")).unwrap();
+        let written = database.write(|connection| connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)), |_| {});
+        assert_eq!(written.await.unwrap(), 2);
+        let journal = database.read(|connection| connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)));
+        assert_eq!(journal.await.unwrap(), "wal");
     }
 
     #[test]
