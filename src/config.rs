@@ -1,11 +1,31 @@
-//! Configuration: YAML as written → checked, ready-to-use [`Settings`]. This file holds the result; `file` holds the
-//! YAML's shape, `check` turns the one into the other and reports every problem at once.
+//! Configuration: YAML as written → checked, ready-to-use [`Settings`]. This file holds the result.
+//!
+//! `file` reads YAML into a tree that knows its places, `environment` adds what the environment says, `section` and
+//! `field` read typed values and report what is wrong, one file per part says what is allowed, `risks` looks at the whole, and
+//! `check` puts it together. No other module reads the environment.
 
+mod accounts;
+mod appearance;
+mod certificates;
 mod check;
+mod environment;
+mod field;
 mod file;
+mod findings;
+mod headers;
+mod later;
+mod policy;
+mod risks;
+mod routes;
 mod secret;
+mod section;
+mod server;
+#[cfg(test)]
+mod tests;
+mod units;
+mod upstream;
 
-pub use check::{Loaded, Problem, Report, load, load_str};
+pub use check::{Loaded, Problem, Report, default_path, load, load_str};
 pub use secret::Secret;
 
 use crate::account::PasswordProfile;
@@ -49,6 +69,9 @@ pub struct Settings {
     pub log: LogSettings,
     /// Look of the pages.
     pub ui: UiSettings,
+    /// The demo serves `localhost`, address literals and these hosts, whatever the routes say: a page elsewhere that
+    /// points its own name at this machine (DNS rebinding) gets nothing. `None` everywhere else.
+    pub local_hosts_only: Option<Vec<Host>>,
 }
 
 /// An address to listen at.
@@ -282,7 +305,7 @@ pub struct Route {
     pub response_headers: HeaderChanges,
     /// Whether `%2f` in the path is let through.
     pub encoded_slashes: bool,
-    /// Other origins whose pages may open WebSockets.
+    /// Other origins whose pages may open a WebSocket.
     pub websocket_origins: Vec<String>,
     /// `Authorization` for an application that wants its own: the header's whole value.
     pub basic_auth: Option<HeaderValue>,

@@ -1,0 +1,53 @@
+//! `portcullis check`: every problem of a configuration, or that there is none.
+
+use super::Failure;
+use crate::config;
+use std::io::Write;
+use std::path::Path;
+
+pub(super) fn run(path: &Path, out: &mut impl Write, err: &mut impl Write) -> Result<(), Failure> {
+    let loaded = config::load(path)?;
+    for warning in &loaded.warnings {
+        writeln!(err, "warning: {warning}")?;
+    }
+    writeln!(out, "{} is valid", path.display())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(yaml: &str) -> (Result<(), Failure>, String, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("portcullis.yaml");
+        std::fs::write(&path, yaml).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let result = run(&path, &mut out, &mut err);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&format!("{}/", folder.path().display()), "");
+        (result.map_err(|failure| Failure::new(text(failure.to_string().into_bytes()))), text(out), text(err))
+    }
+
+    #[test]
+    fn a_valid_file_is_said_to_be_valid() {
+        let (result, out, err) = checked("server: {listen: ['127.0.0.1:8080']}\nroutes: [{upstream: sample}]");
+        assert!(result.is_ok());
+        assert_eq!((out.as_str(), err.as_str()), ("portcullis.yaml is valid\n", ""));
+    }
+
+    #[test]
+    fn warnings_do_not_fail_the_check() {
+        let (result, out, err) = checked("routes: [{upstream: sample}]\nserver: {listen: ['127.0.0.1:8080']}\naccess: {default: public}");
+        assert!(result.is_ok() && out.contains("valid"));
+        assert!(err.starts_with("warning: portcullis.yaml:3:19: access.default: "), "{err}");
+    }
+
+    #[test]
+    fn every_problem_is_a_line_of_the_failure() {
+        let (result, out, err) = checked("routes: [{}]\nlog: {level: x}\n");
+        let failure = result.unwrap_err().to_string();
+        assert_eq!(failure.lines().count(), 2, "{failure}");
+        assert!(failure.starts_with("portcullis.yaml:1:10: routes[0].upstream: is missing"), "{failure}");
+        assert_eq!((out.as_str(), err.as_str()), ("", ""));
+    }
+}

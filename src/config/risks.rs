@@ -1,0 +1,169 @@
+//! What is allowed and yet risky or without effect (warnings), and what only shows when sections are seen together.
+
+use super::section::Section;
+use super::{ListenAddress, Registration, Route, Settings, Upstream, UpstreamAddress};
+use crate::host::{Host, HostPattern};
+use crate::policy::{Access, PathPattern, Policy, Rule};
+use std::net::IpAddr;
+
+const NOBODY: &str = "this version lacks second factors, so `mfa` lets nobody in";
+
+/// Looks at the whole.
+pub(super) fn check(root: &Section<'_>, settings: &Settings) {
+    listeners(root, settings);
+    policy(root, settings);
+    rules(root, settings);
+    routes(root, settings);
+    if settings.log.level == tracing::Level::TRACE {
+        warn(root, "log.level", "trace logs whole requests, among them what users type; use it for a short time only");
+    }
+}
+
+fn warn(root: &Section<'_>, key: &str, message: impl Into<String>) {
+    root.findings().warn(root.place_at(key), key, message);
+}
+
+fn error(root: &Section<'_>, key: &str, message: impl Into<String>) {
+    root.findings().error(root.place_at(key), key, message);
+}
+
+fn is_loopback(address: &ListenAddress) -> bool {
+    matches!(address, ListenAddress::Unix(_)) || matches!(address, ListenAddress::Tcp(tcp) if tcp.ip().is_loopback())
+}
+
+fn listeners(root: &Section<'_>, settings: &Settings) {
+    let server = &settings.server;
+    let proxied = server.trusted_proxies.unix || !server.trusted_proxies.networks.is_empty();
+    if server.tls.is_none() && !proxied && server.listen.iter().any(|address| !is_loopback(address)) {
+        let message = "passwords cross the network in plain HTTP: set server.tls, or name the proxy that ends TLS in server.trusted_proxies, or listen at 127.0.0.1";
+        warn(root, "server.listen", message);
+    }
+    if server.trusted_proxies.networks.iter().any(|network| network.prefix_len() == 0) {
+        warn(root, "server.trusted_proxies", "everyone may claim any address and scheme; name the networks of your own proxies only");
+    }
+    if settings.admin.as_ref().is_some_and(|address| !is_loopback(address)) {
+        warn(root, "admin.listen", "metrics are told to whoever reaches this address; keep it off public networks");
+    }
+}
+
+fn policy(root: &Section<'_>, settings: &Settings) {
+    let policy = &settings.policy;
+    if policy.default == Access::Public {
+        warn(root, "access.default", "whatever no rule names is open to everyone; `authenticated` with rules for public paths is safer");
+    }
+    if policy.default == Access::Mfa {
+        warn(root, "access.default", NOBODY);
+    }
+    let anyone = |rule: &Rule| rule.allow == Access::Authenticated && rule.groups.is_empty() && rule.users.is_empty();
+    if settings.accounts.registration == Registration::Open && (policy.default == Access::Authenticated || policy.rules.iter().any(anyone))
+    {
+        let message = "whoever registers passes every rule that asks for a sign-in only; close registration, or name groups in the rules";
+        warn(root, "accounts.registration", message);
+    }
+}
+
+fn rules(root: &Section<'_>, settings: &Settings) {
+    let Policy { rules, .. } = &settings.policy;
+    for (index, rule) in rules.iter().enumerate() {
+        let key = format!("access.rules[{index}]");
+        if rule.groups.contains(&settings.accounts.admin_group) {
+            let message = "lets in the group of accounts.admin_group, whose members also manage accounts; a group of its own is safer";
+            warn(root, &key, message);
+        }
+        if rule.allow == Access::Mfa {
+            warn(root, &format!("{key}.allow"), NOBODY);
+        }
+        if let Some(host) = &rule.host
+            && !settings.routes.iter().any(|route| route.host.as_ref().is_none_or(|served| overlap(served, host)))
+        {
+            warn(root, &key, format!("no route serves {host}, so the rule never decides"));
+        }
+        if let Some(earlier) = rules[..index].iter().position(|earlier| covers(earlier, rule)) {
+            warn(root, &key, format!("never decides: access.rules[{earlier}] before it matches all that it matches"));
+        }
+    }
+}
+
+/// Whether some host is meant by both.
+fn overlap(one: &HostPattern, other: &HostPattern) -> bool {
+    match (one, other) {
+        (HostPattern::Exact(host), pattern) | (pattern, HostPattern::Exact(host)) => pattern.matches(host),
+        (HostPattern::Under(a), HostPattern::Under(b)) => a == b || a.ends_with(&format!(".{b}")) || b.ends_with(&format!(".{a}")),
+    }
+}
+
+/// Whether all that `rule` matches is matched by `earlier`; may miss some, never claims too much.
+fn covers(earlier: &Rule, rule: &Rule) -> bool {
+    let host = earlier.host.is_none() || earlier.host == rule.host;
+    let path = match (&earlier.path, &rule.path) {
+        (None, _) => true,
+        (Some(earlier), Some(PathPattern::Below(path))) => match earlier {
+            PathPattern::Below(_) => earlier.matches(path),
+            PathPattern::Whole(_) => false,
+        },
+        (Some(PathPattern::Whole(a)), Some(PathPattern::Whole(b))) => a.as_str() == b.as_str(),
+        _ => false,
+    };
+    let methods =
+        earlier.methods.is_empty() || !rule.methods.is_empty() && rule.methods.iter().all(|method| earlier.methods.contains(method));
+    let inside = |network| earlier.networks.iter().any(|outer| outer.contains(network));
+    let networks = earlier.networks.is_empty() || !rule.networks.is_empty() && rule.networks.iter().all(inside);
+    host && path && methods && networks
+}
+
+fn routes(root: &Section<'_>, settings: &Settings) {
+    for (index, route) in settings.routes.iter().enumerate() {
+        let key = format!("routes[{index}]");
+        if leads_to_itself(route, settings) {
+            error(root, &key, "the upstream is an address that the gateway itself listens at; name the application's");
+        }
+        if let Some(host) = host_without_login(route, settings) {
+            let message = format!("host {host} is not under cookies.domain, so browsers refuse its login there");
+            warn(root, &key, message);
+        }
+        if matches!(route.upstream, Upstream::None) && !can_be_signed_in(route, settings) {
+            let message =
+                "a host for forward-auth only must be portal.url's or lie under cookies.domain, or no login at the portal counts there";
+            error(root, &key, message);
+        }
+    }
+}
+
+fn leads_to_itself(route: &Route, settings: &Settings) -> bool {
+    let Upstream::Servers(servers) = &route.upstream else { return false };
+    let own = settings.server.listen.iter().chain(settings.server.tls.iter().flat_map(|tls| &tls.listen));
+    own.into_iter().any(|own| {
+        servers.iter().any(|server| match (&server.address, own) {
+            (UpstreamAddress::Unix(path), ListenAddress::Unix(own)) => path == own,
+            (UpstreamAddress::Tcp { host, port }, ListenAddress::Tcp(own)) => {
+                let address = if host == "localhost" { Some(IpAddr::from([127, 0, 0, 1])) } else { host.parse().ok() };
+                own.port() == *port && address.is_some_and(|ip| own.ip() == ip || (own.ip().is_unspecified() && ip.is_loopback()))
+            }
+            _ => false,
+        })
+    })
+}
+
+fn host_without_login<'s>(route: &'s Route, settings: &Settings) -> Option<&'s Host> {
+    let domain = settings.cookies.domain.as_deref()?;
+    match &route.host {
+        Some(HostPattern::Exact(host)) if !host.is_under(domain) => Some(host),
+        _ => None,
+    }
+}
+
+fn can_be_signed_in(route: &Route, settings: &Settings) -> bool {
+    let Some(portal) = &settings.portal.url else { return true };
+    let under = |host: &str| {
+        settings
+            .cookies
+            .domain
+            .as_deref()
+            .is_some_and(|domain| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
+    };
+    match &route.host {
+        None => false,
+        Some(HostPattern::Exact(host)) => *host == portal.host || under(host.as_str()),
+        Some(HostPattern::Under(domain)) => under(domain),
+    }
+}
