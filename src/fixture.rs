@@ -231,6 +231,7 @@ impl SessionStore for Overtaken {
 pub(crate) fn settings(folder: &Path, sessions: SessionStoreKind) -> Arc<Settings> {
     let day = Duration::from_hours(24);
     Arc::new(Settings {
+        local_hosts_only: None,
         server: ServerSettings {
             listen: vec![],
             h2c: false,

@@ -4,16 +4,10 @@ pub(crate) mod site;
 
 use super::assets::{Assets, Look};
 use super::{Presence, Visit};
-use crate::account::{AccountId, PasswordProfile};
+use crate::account::AccountId;
 use crate::clock::Timestamp;
-use crate::config::{
-    AccountSettings, CookieSettings, HashAlgorithm, HeaderChanges, Limits, LogSettings, PortalSettings, PortalUrl, Registration, Route,
-    SecretSource, ServerSettings, SessionSettings, SessionStoreKind, Settings, StoreSettings, Timeouts, TrustedProxies, Upstream,
-    UpstreamTls, UserStore,
-};
-use crate::host::{Host, HostPattern};
-use crate::identity::IdentityHeaders;
-use crate::policy::{Access, Policy};
+use crate::config::Settings;
+use crate::host::Host;
 use crate::session::{Session, SessionUser};
 use std::time::Duration;
 
@@ -22,79 +16,13 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// Defaults, one host-less route, open registration, `/landing`.
 pub(crate) fn settings() -> Settings {
-    Settings {
-        server: server(),
-        admin: None,
-        portal: PortalSettings { url: None, landing: "/landing".into() },
-        cookies: CookieSettings { domain: None, secure: None },
-        sessions: SessionSettings {
-            idle_timeout: 30 * MINUTE,
-            lifetime: 12 * HOUR,
-            remember_for: 30 * 24 * HOUR,
-            max_per_user: 50,
-            cache: Duration::from_secs(5),
-        },
-        secret: SecretSource::Ephemeral,
-        secret_previous: None,
-        stores: StoreSettings { users: UserStore::Sqlite("users.db".into()), sessions: SessionStoreKind::Memory },
-        accounts: AccountSettings {
-            registration: Registration::Open,
-            rename: true,
-            admin_group: "admins".into(),
-            password: PasswordProfile::Classic,
-            hash: HashAlgorithm::Argon2id,
-            reserved_usernames: vec![],
-        },
-        routes: vec![Route { host: None, ..route("any.test") }],
-        policy: Policy { default: Access::Authenticated, rules: vec![] },
-        identity: IdentityHeaders::default(),
-        log: LogSettings { json: false, level: tracing::Level::INFO, access: false },
-        ui: super::assets::tests::plain_ui(),
-    }
+    loaded("portal: { landing: /landing }\nroutes: [{ upstream: sample }]\naccounts: { registration: open }")
 }
 
-fn server() -> ServerSettings {
-    ServerSettings {
-        listen: vec![],
-        h2c: false,
-        tls: None,
-        trusted_proxies: TrustedProxies::default(),
-        prefix: "/auth".into(),
-        threads: None,
-        limits: Limits { header: 16 << 10, own_body: 64 << 10, proxied_body: 1 << 30, connections: 100 },
-        timeouts: Timeouts {
-            header: Duration::from_secs(10),
-            idle: MINUTE,
-            upstream_connect: MINUTE,
-            upstream_read: MINUTE,
-            drain_delay: Duration::ZERO,
-            drain: MINUTE,
-        },
-        methods: vec![http::Method::GET, http::Method::POST],
-    }
-}
-
-/// `https`, at its usual port.
-pub(crate) fn portal_url(host: &str) -> PortalUrl {
-    PortalUrl { https: true, host: Host::parse(host).unwrap(), port: 443 }
-}
-
-/// A route for a host.
-pub(crate) fn route(host: &str) -> Route {
-    Route {
-        host: HostPattern::parse(host),
-        path: "/".into(),
-        upstream: Upstream::Sample,
-        upstream_tls: UpstreamTls::default(),
-        strip_prefix: false,
-        preserve_host: true,
-        read_timeout: MINUTE,
-        request_headers: HeaderChanges::default(),
-        response_headers: HeaderChanges::default(),
-        encoded_slashes: false,
-        websocket_origins: vec![],
-        basic_auth: None,
-    }
+/// The settings that a configuration says.
+pub(crate) fn loaded(yaml: &str) -> Settings {
+    let folder = std::path::Path::new("/nowhere");
+    crate::config::load_str(yaml, folder, &[]).unwrap_or_else(|report| panic!("{report}")).settings
 }
 
 /// A visit by nobody to an origin.
