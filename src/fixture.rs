@@ -4,7 +4,7 @@
 use crate::account::{AccountStore, Hasher, Password, PasswordProfile};
 use crate::administration::{AddedAccount, Administration};
 use crate::clock::{ManualClock, SharedClock, Timestamp};
-use crate::config::{AccountSettings, HashAlgorithm, Registration as RegistrationMode, SessionSettings, SessionStoreKind, Settings, StoreSettings, load_str};
+use crate::config::{self, AccountSettings, HashAlgorithm, SessionSettings, SessionStoreKind, Settings, StoreSettings, load_str};
 use crate::login::{Attempt, Client, Login, LoginError, SignedIn};
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};

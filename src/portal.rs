@@ -5,7 +5,7 @@
 pub mod accept;
 pub mod assets;
 mod call;
-pub mod csrf;
+mod csrf;
 pub mod error_page;
 pub mod headers;
 #[cfg(test)]

@@ -71,7 +71,7 @@ const FORM_LIMIT: usize = 64 * 1024;
 pub fn router(prefix: &str) -> Router {
     let sample = Sample { prefix: prefix.to_owned(), identity: IdentityHeaders::default().reserved() };
     Router::new()
-        .route("/form", post(form))
+        .route("/form", post(form).get(show))
         .route("/ws", any(socket))
         .route("/events", get(events))
         .route("/events/stream", get(stream))
@@ -217,5 +217,37 @@ mod tests {
     async fn a_form_is_echoed_escaped() {
         let page = body(http::Request::post("/form"), "text=%3Cscript%3Ealert(1)%3C%2Fscript%3E").await;
         assert!(page.contains("&#60;script&#62;alert(1)") && !page.contains("<script>alert"), "{page}");
+    }
+    async fn served() -> std::net::SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router("/auth")).await });
+        address
+    }
+
+    #[tokio::test]
+    async fn the_web_socket_echoes_text_and_bytes() {
+        use futures_util::{SinkExt as _, StreamExt as _};
+        use tokio_tungstenite::tungstenite::Message;
+        let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{}/ws", served().await)).await.unwrap();
+        for message in [Message::text("hello"), Message::binary(vec![0, 255])] {
+            socket.send(message.clone()).await.unwrap();
+            assert_eq!(socket.next().await.unwrap().unwrap(), message);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_follow_each_other_by_the_second() {
+        use futures_util::StreamExt as _;
+        let request = http::Request::get("/events/stream").body(Body::empty()).unwrap();
+        let response = router("/auth").oneshot(request).await.unwrap();
+        assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream");
+        let mut events = response.into_body().into_data_stream();
+        let begin = tokio::time::Instant::now();
+        for count in 1..=3 {
+            let event = events.next().await.unwrap().unwrap();
+            assert!(String::from_utf8_lossy(&event).contains(&format!("data: event {count}")));
+        }
+        assert_eq!(begin.elapsed(), Duration::from_secs(2));
     }
 }

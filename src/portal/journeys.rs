@@ -340,6 +340,7 @@ async fn what_is_not_in_the_route_table_is_refused_in_the_same_design() {
     }
     let answer = browser.send(Method::DELETE, "/auth/login", None, String::new()).await;
     assert!(answer.status == StatusCode::METHOD_NOT_ALLOWED && answer.body.contains("<h1>Method not allowed</h1>"));
+    assert_eq!(answer.headers["allow"], "GET,HEAD,POST");
     assert_eq!(browser.get("/.well-known/change-password").await.location(), "/auth/account/password");
     assert!(browser.get("/auth/forgot").await.body.contains("administrator"));
 }

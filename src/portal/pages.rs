@@ -61,7 +61,7 @@ const FIELDS: [&str; 6] = ["username", "name", "email", "avatar_url", "current_p
 fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let capital = letters.next().map(char::to_uppercase).into_iter().flatten();
-    let stop = if message.ends_with(['.', '!', '?']) { "" } else { "." };
+    let stop = if message.ends_with(char::is_alphanumeric) { "." } else { "" };
     capital.chain(letters).chain(stop.chars()).collect()
 }
 
@@ -110,9 +110,9 @@ mod tests {
     #[test]
     fn problems_stand_in_the_order_of_the_fields_as_sentences() {
         let problem = |field, message: &str| FieldProblem { field, code: "x", message: message.into() };
-        let problems = Problems::from(vec![problem("password", "use at least 8 characters"), problem("username", "Élan?")]);
+        let problems = Problems::from(vec![problem("password", "use at least 8 characters"), problem("username", "élan: . _ -")]);
         let messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
-        assert_eq!(messages, ["Élan?", "Use at least 8 characters."]);
+        assert_eq!(messages, ["Élan: . _ -", "Use at least 8 characters."]);
     }
 
     #[test]

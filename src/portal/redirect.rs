@@ -145,12 +145,17 @@ mod tests {
 
     /// `https://auth.example.com`, with routes for `app.test`, `wiki.example.com` and `*.apps.example.com`.
     fn settings() -> Settings {
-        let mut settings = testing::settings();
-        settings.portal.url = Some(testing::portal_url("auth.example.com"));
-        settings.cookies.domain = Some("example.com".into());
-        settings.routes =
-            ["app.test", "wiki.example.com", "*.apps.example.com", "*.foreign.test"].into_iter().map(testing::route).collect();
-        settings
+        testing::loaded(
+            r#"
+            portal: { url: "https://auth.example.com", landing: /landing }
+            cookies: { domain: example.com }
+            routes:
+              - { host: app.test, upstream: sample }
+              - { host: wiki.example.com, upstream: sample }
+              - { host: "*.apps.example.com", upstream: sample }
+              - { host: "*.foreign.test", upstream: sample }
+            "#,
+        )
     }
 
     fn onward(query: &str) -> Onward {

@@ -3,7 +3,7 @@
 use super::{settings, visit};
 use crate::app::App;
 use crate::clock::{ManualClock, Timestamp};
-use crate::config::{Secret, SecretSource, Settings, UserStore};
+use crate::config::{Secret, SecretSource, SessionStoreKind, Settings, UserStore};
 use crate::portal::{Portal, Presence, UseCases, Visit, router};
 use crate::session::SessionCookies;
 use axum::Router;
@@ -51,6 +51,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = settings();
         settings.stores.users = UserStore::Sqlite(folder.path().join("users.db"));
+        settings.stores.sessions = SessionStoreKind::Memory;
         settings.secret = SecretSource::Given(Secret::new("a secret for tests, long enough for all".into()));
         change(&mut settings);
         let settings = Arc::new(settings);
