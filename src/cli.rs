@@ -2,11 +2,13 @@
 
 mod check;
 mod completions;
+mod demo;
 mod failure;
 mod hash;
 mod healthcheck;
 pub mod password_input;
 mod secret;
+mod serve;
 pub mod user;
 
 pub use failure::Failure;
@@ -106,11 +108,11 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Demo { .. } => Err(Failure::wrong_usage("this version lacks demo")),
+        Command::Demo { listen } => demo::run(&listen.to_string()),
         Command::Serve { upgrade: true, .. } => {
             Err(Failure::wrong_usage("this version lacks --upgrade; stop the running gateway, then start without it"))
         }
-        Command::Serve { .. } => Err(Failure::wrong_usage("this version lacks serve")),
+        Command::Serve { config, .. } => serve::run(&config.path()),
         Command::Check { live: true, .. } => {
             Err(Failure::wrong_usage("this version lacks --live; check without it, then look at the log of `serve`"))
         }

@@ -4,13 +4,8 @@
 use crate::account::{AccountStore, Hasher, Password, PasswordProfile};
 use crate::administration::{AddedAccount, Administration};
 use crate::clock::{ManualClock, SharedClock, Timestamp};
-use crate::config::{
-    self, AccountSettings, CookieSettings, HashAlgorithm, Limits, LogSettings, PortalSettings, SecretSource, ServerSettings,
-    SessionSettings, SessionStoreKind, Settings, StoreSettings, Timeouts, TrustedProxies, UiSettings, UserStore,
-};
-use crate::identity::IdentityHeaders;
+use crate::config::{AccountSettings, HashAlgorithm, Registration as RegistrationMode, SessionSettings, SessionStoreKind, Settings, StoreSettings, load_str};
 use crate::login::{Attempt, Client, Login, LoginError, SignedIn};
-use crate::policy::{Access, Policy};
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
@@ -227,40 +222,9 @@ impl SessionStore for Overtaken {
     }
 }
 
-/// Settings that differ from the defaults in the stores alone.
+/// The defaults, with the stores in `folder`.
 pub(crate) fn settings(folder: &Path, sessions: SessionStoreKind) -> Arc<Settings> {
-    let day = Duration::from_hours(24);
-    Arc::new(Settings {
-        server: ServerSettings {
-            listen: vec![],
-            h2c: false,
-            tls: None,
-            trusted_proxies: TrustedProxies::default(),
-            prefix: "/auth".to_owned(),
-            threads: None,
-            limits: Limits { header: 16 << 10, own_body: 64 << 10, proxied_body: 1 << 30, connections: 20_000 },
-            timeouts: Timeouts {
-                header: Duration::from_secs(10),
-                idle: Duration::from_secs(75),
-                upstream_connect: Duration::from_secs(5),
-                upstream_read: Duration::from_mins(1),
-                drain_delay: Duration::ZERO,
-                drain: Duration::from_secs(25),
-            },
-            methods: vec![http::Method::GET],
-        },
-        admin: None,
-        portal: PortalSettings { url: None, landing: "/".to_owned() },
-        cookies: CookieSettings { domain: None, secure: None },
-        sessions: SessionSettings { max_per_user: 50, remember_for: 30 * day, ..session_settings() },
-        secret: SecretSource::File(folder.join("portcullis.secret")),
-        secret_previous: None,
-        stores: StoreSettings { users: UserStore::Sqlite(folder.join("portcullis.db")), sessions },
-        accounts: account_settings(),
-        routes: vec![],
-        policy: Policy { default: Access::Authenticated, rules: vec![] },
-        identity: IdentityHeaders::default(),
-        log: LogSettings { json: false, level: tracing::Level::INFO, access: true },
-        ui: UiSettings { title: "Portcullis".to_owned(), logo: None, accent: None, css: None },
-    })
+    let loaded = load_str("routes: [{ path: /, upstream: sample }]", folder, &[]).unwrap();
+    let stores = StoreSettings { sessions, ..loaded.settings.stores };
+    Arc::new(Settings { stores, ..loaded.settings })
 }
