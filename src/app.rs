@@ -197,9 +197,9 @@ mod tests {
     use super::*;
     use crate::account::Password;
     use crate::administration::AddedAccount;
-    use crate::clock::SystemClock;
+    use crate::clock::{Stopwatch, SystemClock};
     use crate::fixture::{PASSWORD, attempt, password, settings};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     fn open(settings: &Arc<Settings>) -> Arc<App> {
         App::open(Arc::clone(settings), Arc::new(SystemClock)).unwrap()
@@ -227,7 +227,7 @@ mod tests {
             let key = gateway.login.sign_in(attempt("alice", PASSWORD)).await.unwrap().id.key();
             let command = App::open_for_command(Arc::clone(&settings), Arc::new(SystemClock)).unwrap();
             command.administration.lock("alice").await.unwrap();
-            let locked = Instant::now();
+            let locked = Stopwatch::start();
             while gateway.sessions.find(&key, gateway.clock.now()).await.unwrap().is_some() {
                 assert!(locked.elapsed() < Duration::from_secs(1), "store {number}");
                 tokio::time::sleep(Duration::from_millis(10)).await;

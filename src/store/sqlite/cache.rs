@@ -3,19 +3,19 @@
 //! An entry is only ever put in by someone who has just read or written it, and only if nothing was forgotten since the
 //! reading began: so a reader that was slow cannot put an ended session back.
 
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::session::{Session, SessionKey};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Sessions in memory.
 pub(super) struct Cache {
     shards: [RwLock<HashMap<SessionKey, Arc<Session>>>; SHARDS],
     /// Raised by whatever takes entries away.
     forgettings: AtomicU64,
-    started: Instant,
+    started: Stopwatch,
     /// Milliseconds from `started` to when the file was last known to hold nothing that we do not know.
     confirmed: AtomicU64,
     /// How long an entry answers without such knowledge.
@@ -39,7 +39,7 @@ impl Cache {
         Self {
             shards: std::array::from_fn(|_| RwLock::new(HashMap::new())),
             forgettings: AtomicU64::new(0),
-            started: Instant::now(),
+            started: Stopwatch::start(),
             confirmed: AtomicU64::new(0),
             patience,
         }

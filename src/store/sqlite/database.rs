@@ -3,6 +3,7 @@
 
 use super::schema;
 use super::writer::{Job, Watcher, Writer};
+use crate::clock::Stopwatch;
 use crate::store::StoreError;
 use crate::work_queue::{Next, WorkQueue};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -10,7 +11,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// A database file in use. Dropping it finishes what was queued and closes the file.
@@ -227,7 +228,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 
 /// Unlike other statements this one fails at once when another process does the same just now.
 fn turn_write_ahead_logging_on(connection: &Connection) -> rusqlite::Result<String> {
-    let started = Instant::now();
+    let started = Stopwatch::start();
     loop {
         match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
             Err(error) if is_busy(&error) && started.elapsed() < LOCK_PATIENCE => std::thread::sleep(Duration::from_millis(10)),
@@ -362,7 +363,7 @@ mod tests {
         let database = Database::open(&path).unwrap();
         let other = Connection::open(&path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let started = Instant::now();
+        let started = Stopwatch::start();
         let write = database.write(|connection| connection.execute_batch("INSERT INTO names VALUES ('late', x'00')"), |()| {}).await;
         assert!(write.is_err() && started.elapsed() < Duration::from_secs(4));
         assert!(database.read(count_tables).await.is_ok());

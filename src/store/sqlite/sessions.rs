@@ -252,6 +252,7 @@ fn unsigned(value: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Stopwatch;
     use tempfile::TempDir;
 
     const NOW: Timestamp = Timestamp(1_000_000_000);
@@ -298,7 +299,7 @@ mod tests {
         gateway.create(KEY, &session(), 50).await.unwrap();
         assert!(gateway.find(&KEY, NOW).await.unwrap().is_some());
         command.end(&KEY).await.unwrap();
-        let ended = std::time::Instant::now();
+        let ended = Stopwatch::start();
         while gateway.find(&KEY, NOW).await.unwrap().is_some() {
             assert!(ended.elapsed() < Duration::from_millis(500), "still there");
             tokio::time::sleep(Duration::from_millis(10)).await;
