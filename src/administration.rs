@@ -267,3 +267,87 @@ impl From<CreateError> for AdministrationError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, PASSWORD, password};
+
+    #[tokio::test]
+    async fn an_added_account_is_verified_and_has_its_groups() {
+        let fixture = Fixture::new();
+        let admin = fixture.add("admin").await;
+        assert!(admin.email_verified);
+        let session = fixture.sign_in("admin", PASSWORD).await.unwrap().session;
+        assert_eq!((&*session.user.email, &session.user.groups[..]), ("admin@example.com", &["users".to_owned()][..]));
+        let again =
+            AddedAccount { username: "Admin".to_owned(), email: "x@example.com".to_owned(), groups: vec![], password: password(PASSWORD) };
+        assert!(matches!(fixture.administration.add(again).await, Err(AdministrationError::Taken(Field::Username))));
+    }
+
+    /// threats.md V7.4.2, V8.3.2
+    #[tokio::test]
+    async fn a_lock_a_new_password_and_a_deletion_end_the_sessions_before_they_are_acknowledged() {
+        let fixture = Fixture::new();
+        for name in ["anna", "bert", "cora"] {
+            fixture.add(name).await;
+        }
+        let key = async |name: &str| fixture.sign_in(name, PASSWORD).await.unwrap().id.key();
+        let (anna, bert, cora) = (key("anna").await, key("bert").await, key("cora").await);
+        assert_eq!(fixture.administration.lock("anna").await.unwrap(), Carried::Out);
+        fixture.administration.set_password("bert@example.com", &password("M00nlit-Harbour")).await.unwrap();
+        fixture.administration.delete("CORA").await.unwrap();
+        for ended in [anna, bert, cora] {
+            assert!(fixture.session(&ended).await.is_none());
+        }
+        assert!(fixture.sign_in("bert", "M00nlit-Harbour").await.is_ok());
+        let names: Vec<_> = fixture.administration.list().await.unwrap().iter().map(|account| account.username.canonical()).collect();
+        assert_eq!(names, ["anna", "bert"]);
+        assert!(matches!(fixture.administration.find("cora").await, Err(AdministrationError::NotFound)));
+    }
+
+    /// contract 3.9: sessions in a gateway's memory are out of a command's reach
+    #[tokio::test]
+    async fn a_command_leaves_the_gateways_memory_to_the_gateway_which_finishes_the_work() {
+        let fixture = Fixture::new();
+        for name in ["anna", "cora", "dora"] {
+            fixture.add(name).await;
+        }
+        let key = async |name: &str| fixture.sign_in(name, PASSWORD).await.unwrap().id.key();
+        let (anna, cora, dora) = (key("anna").await, key("cora").await, key("dora").await);
+        let command = fixture.command();
+        assert_eq!(command.lock("anna").await.unwrap(), Carried::LeftToGateway);
+        command.delete("cora").await.unwrap();
+        command.set_groups("dora", &["staff".to_owned()]).await.unwrap();
+        assert_eq!(command.list().await.unwrap().len(), 2);
+        assert!(fixture.session(&anna).await.is_some());
+        fixture.marks.finish().await.unwrap();
+        assert!(fixture.session(&anna).await.is_none());
+        assert!(fixture.session(&cora).await.is_none());
+        assert_eq!(fixture.session(&dora).await.unwrap().user.groups, ["staff"]);
+        assert!(fixture.accounts.marked(10).await.unwrap().is_empty());
+        assert_eq!(fixture.accounts.list(None, 10).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_lighter_mark_does_not_replace_a_heavier_one() {
+        let fixture = Fixture::new();
+        fixture.add("anna").await;
+        let key = fixture.sign_in("anna", PASSWORD).await.unwrap().id.key();
+        let command = fixture.command();
+        command.lock("anna").await.unwrap();
+        command.unlock("anna").await.unwrap();
+        fixture.marks.finish().await.unwrap();
+        assert!(fixture.session(&key).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn bad_values_are_all_told() {
+        let fixture = Fixture::new();
+        let bad =
+            AddedAccount { username: "a b".to_owned(), email: "x".to_owned(), groups: vec!["a,b".to_owned()], password: password("short") };
+        let Err(AdministrationError::Invalid(problems)) = fixture.administration.add(bad).await else { panic!("taken") };
+        let fields: Vec<_> = problems.iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, ["username", "email", "password", "groups"]);
+    }
+}

@@ -1,5 +1,5 @@
 //! The composition root: from settings to stores, use cases and what runs beside requests. The only file that names
-//! concrete adapters; a new store is named in [`open_accounts`] or [`open_sessions`].
+//! concrete adapters; a new store is named in `open_accounts` or `open_sessions`.
 
 mod background;
 mod secret;
@@ -189,5 +189,87 @@ fn open_sessions(settings: &Settings, databases: &mut Databases) -> Result<Arc<d
     match &settings.stores.sessions {
         SessionStoreKind::Memory => Ok(Arc::new(MemorySessions::default())),
         SessionStoreKind::Sqlite(path) => Ok(Arc::new(SqliteSessions::new(databases.open(path)?, settings.sessions.cache))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Password;
+    use crate::administration::AddedAccount;
+    use crate::clock::{Stopwatch, SystemClock};
+    use crate::fixture::{PASSWORD, attempt, password, settings};
+    use std::time::Duration;
+
+    fn open(settings: &Arc<Settings>) -> Arc<App> {
+        App::open(Arc::clone(settings), Arc::new(SystemClock)).unwrap()
+    }
+
+    fn kinds(folder: &Path) -> [SessionStoreKind; 3] {
+        let sqlite = |name| SessionStoreKind::Sqlite(folder.join(name));
+        [SessionStoreKind::Memory, sqlite("portcullis.db"), sqlite("sessions.db")]
+    }
+
+    async fn add(app: &App, username: &str, password: Password) {
+        let email = format!("{username}@example.com");
+        app.administration.add(AddedAccount { username: username.to_owned(), email, groups: vec![], password }).await.unwrap();
+    }
+
+    /// contract 3.9, threats.md V7.4.2
+    #[tokio::test]
+    async fn a_lock_by_a_command_holds_in_a_running_gateway_within_a_second_on_every_store() {
+        for number in 0..3 {
+            let folder = tempfile::tempdir().unwrap();
+            let settings = settings(folder.path(), kinds(folder.path())[number].clone());
+            let gateway = open(&settings);
+            gateway.start().unwrap();
+            add(&gateway, "alice", password(PASSWORD)).await;
+            let key = gateway.login.sign_in(attempt("alice", PASSWORD)).await.unwrap().id.key();
+            let command = App::open_for_command(Arc::clone(&settings), Arc::new(SystemClock)).unwrap();
+            command.administration.lock("alice").await.unwrap();
+            let locked = Stopwatch::start();
+            while gateway.sessions.find(&key, gateway.clock.now()).await.unwrap().is_some() {
+                assert!(locked.elapsed() < Duration::from_secs(1), "store {number}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn stores_in_one_file_share_a_database_however_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut databases = Databases::default();
+        let one = databases.open(&folder.path().join("portcullis.db")).unwrap();
+        let other = databases.open(&folder.path().join("./portcullis.db")).unwrap();
+        assert!(Arc::ptr_eq(&one, &other));
+    }
+
+    #[tokio::test]
+    async fn cookies_and_sessions_outlive_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), kinds(folder.path())[1].clone());
+        let before = open(&settings);
+        add(&before, "alice", password(PASSWORD)).await;
+        let cookie = before.cookie_key.seal(&before.login.sign_in(attempt("alice", PASSWORD)).await.unwrap().id);
+        drop(before);
+        let after = open(&settings);
+        let id = after.cookie_key.open(cookie.as_bytes()).unwrap();
+        assert!(after.sessions.find(&id.key(), after.clock.now()).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn many_are_opened_started_and_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        for kind in kinds(folder.path()).iter().cycle().take(60) {
+            open(&settings(folder.path(), kind.clone())).start().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_told_in_one_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("portcullis.secret"), "short").unwrap();
+        let refused = App::open(settings(folder.path(), SessionStoreKind::Memory), Arc::new(SystemClock)).err().unwrap();
+        assert!(refused.to_string().contains("is shorter than 32 bytes"));
     }
 }

@@ -9,14 +9,17 @@ mod healthcheck;
 pub mod password_input;
 mod secret;
 mod serve;
-mod user;
+pub mod user;
 
 pub use failure::Failure;
 
 use crate::config;
 use clap::{Args, Parser, Subcommand};
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use user::UserCommand;
 
 /// A login in front of any application.
 #[derive(Debug, Parser)]
@@ -32,7 +35,7 @@ enum Command {
     Demo {
         /// Address to serve at
         #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
-        listen: String,
+        listen: SocketAddr,
     },
     /// Run the gateway
     Serve {
@@ -50,12 +53,12 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
-    /// Accounts, on the configured store
+    /// Manage accounts; USER is a name or an email
     User {
+        #[command(subcommand)]
+        command: UserCommand,
         #[command(flatten)]
         config: ConfigFile,
-        #[command(subcommand)]
-        command: user::UserCommand,
     },
     /// Read a password and print its hash
     Hash,
@@ -82,7 +85,7 @@ const DEFAULT_FILES: &str = "Configuration file [default: $PORTCULLIS_CONFIG, el
 #[derive(Args, Clone, Debug)]
 pub struct ConfigFile {
     /// Configuration file
-    #[arg(long, global = true, value_name = "FILE", long_help = DEFAULT_FILES)]
+    #[arg(long, value_name = "FILE", long_help = DEFAULT_FILES, global = true)]
     config: Option<PathBuf>,
 }
 
@@ -105,7 +108,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Demo { listen } => demo::run(&listen),
+        Command::Demo { listen } => demo::run(&listen.to_string()),
         Command::Serve { upgrade: true, .. } => {
             Err(Failure::wrong_usage("this version lacks --upgrade; stop the running gateway, then start without it"))
         }
@@ -114,7 +117,12 @@ fn run(command: Command) -> Result<(), Failure> {
             Err(Failure::wrong_usage("this version lacks --live; check without it, then look at the log of `serve`"))
         }
         Command::Check { config, .. } => check::run(&config.path(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock()),
-        Command::User { config, command } => user::run(command, &config.path()),
+        Command::User { command, config } => {
+            let settings = config::load(&config.path())?.settings;
+            let said = user::run(command, settings, password_input::read_new_password)?;
+            write!(std::io::stdout(), "{said}")?;
+            Ok(())
+        }
         Command::Hash => hash::run(&mut std::io::stdout().lock()),
         Command::Secret => secret::run(&mut std::io::stdout().lock()),
         Command::Healthcheck { url, config } => healthcheck::run(url.as_deref(), config.config.as_deref()),
@@ -138,7 +146,14 @@ mod tests {
 
     #[test]
     fn wrong_usage_ends_with_2() {
-        for line in ["portcullis", "portcullis chek", "portcullis serve --confg x", "portcullis serve extra", "portcullis completions x"] {
+        for line in [
+            "portcullis",
+            "portcullis chek",
+            "portcullis serve --confg x",
+            "portcullis serve extra",
+            "portcullis completions x",
+            "portcullis demo --listen 8080",
+        ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }
         assert_eq!(parse("portcullis --version").unwrap_err().exit_code(), 0);
@@ -154,8 +169,16 @@ mod tests {
 
     #[test]
     fn the_demo_listens_on_loopback_unless_told() {
-        assert!(matches!(parse("portcullis demo").unwrap(), Command::Demo { listen } if listen == "127.0.0.1:8080"));
-        assert!(matches!(parse("portcullis demo --listen [::1]:0").unwrap(), Command::Demo { listen } if listen == "[::1]:0"));
+        assert!(matches!(parse("portcullis demo").unwrap(), Command::Demo { listen } if listen.to_string() == "127.0.0.1:8080"));
+        assert!(matches!(parse("portcullis demo --listen [::1]:0").unwrap(), Command::Demo { listen } if listen.to_string() == "[::1]:0"));
+    }
+
+    #[test]
+    fn the_configuration_of_a_user_command_may_stand_last() {
+        let line = "portcullis user add alice --email alice@example.com --group a --group b --config x.yaml";
+        let Command::User { command, config } = parse(line).unwrap() else { panic!("user") };
+        assert_eq!(config.path(), PathBuf::from("x.yaml"));
+        assert!(matches!(command, UserCommand::Add { groups, .. } if groups == ["a", "b"]));
     }
 
     #[test]

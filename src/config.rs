@@ -1,7 +1,7 @@
 //! Configuration: YAML as written → checked, ready-to-use [`Settings`]. This file holds the result.
 //!
-//! `file` reads YAML into a tree that knows its places, `environment` adds what the environment says, `reader` reads
-//! typed values and collects what is wrong, one file per section says what is allowed, `risks` looks at the whole, and
+//! `file` reads YAML into a tree that knows its places, `environment` adds what the environment says, `section` and
+//! `field` read typed values and report what is wrong, one file per part says what is allowed, `risks` looks at the whole, and
 //! `check` puts it together. No other module reads the environment.
 
 mod accounts;
@@ -9,14 +9,16 @@ mod appearance;
 mod certificates;
 mod check;
 mod environment;
+mod field;
 mod file;
+mod findings;
 mod headers;
 mod later;
 mod policy;
-mod reader;
 mod risks;
 mod routes;
 mod secret;
+mod section;
 mod server;
 #[cfg(test)]
 mod tests;

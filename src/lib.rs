@@ -30,3 +30,6 @@ pub mod session_marks;
 pub mod store;
 pub mod target;
 mod work_queue;
+
+#[cfg(test)]
+mod fixture;

@@ -178,3 +178,117 @@ impl From<HashError> for LoginError {
         Self::Busy
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::PasswordHash;
+    use crate::fixture::{Fixture, PASSWORD, attempt, password};
+
+    /// S0.2, S3.1
+    #[tokio::test]
+    async fn the_right_password_signs_in_by_name_and_by_address_in_any_case() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        for identifier in ["alice", "ALICE", " alice ", "Alice@Example.COM"] {
+            let signed_in = fixture.sign_in(identifier, PASSWORD).await.unwrap_or_else(|error| panic!("{identifier}: {error:?}"));
+            let session = fixture.session(&signed_in.id.key()).await.unwrap();
+            assert_eq!((session.user.id, &*session.user.username, &*session.user.email), (alice.id, "alice", "alice@example.com"));
+        }
+    }
+
+    /// S1.2, threats.md G14, I01
+    #[tokio::test]
+    async fn anything_else_is_invalid_and_leaves_no_session() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        for (identifier, text) in
+            [("alice", "tw1light-kite"), ("alice", " Tw1light-Kite"), ("alice", ""), ("bob", PASSWORD), ("", PASSWORD), ("a b@c", PASSWORD)]
+        {
+            assert!(matches!(fixture.sign_in(identifier, text).await, Err(LoginError::Invalid)), "{identifier:?} {text:?}");
+        }
+        assert_eq!(fixture.sessions.count(fixture.login.clock.now()).await.unwrap(), 0);
+    }
+
+    /// contract 4: an account locked by an operator is told nothing else
+    #[tokio::test]
+    async fn a_locked_account_cannot_sign_in_even_with_the_right_password() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        fixture.administration.lock("alice").await.unwrap();
+        assert!(matches!(fixture.sign_in("alice", PASSWORD).await, Err(LoginError::Invalid)));
+        fixture.administration.unlock("alice").await.unwrap();
+        assert!(fixture.sign_in("alice", PASSWORD).await.is_ok());
+    }
+
+    /// threats.md S01, S02
+    #[tokio::test]
+    async fn every_login_has_an_id_of_its_own_and_ends_the_session_it_replaces() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        let first = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        let again = Attempt { replaces: Some(first), ..attempt("alice", PASSWORD) };
+        let second = fixture.login.sign_in(again).await.unwrap().id.key();
+        assert_ne!(first, second);
+        assert!(fixture.session(&first).await.is_none());
+        fixture.login.sign_out(&second).await.unwrap();
+        assert!(fixture.session(&second).await.is_none());
+    }
+
+    /// The race of a login with a lock, which has already ended the sessions that it saw
+    #[tokio::test]
+    async fn a_lock_that_overtakes_a_login_leaves_no_session() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        let administration = std::sync::Arc::clone(&fixture.administration);
+        fixture.sessions.before_next_create(async move {
+            administration.lock("alice").await.unwrap();
+        });
+        assert!(matches!(fixture.sign_in("alice", PASSWORD).await, Err(LoginError::Invalid)));
+        assert!(fixture.sessions.list(alice.id, fixture.login.clock.now()).await.unwrap().is_empty());
+    }
+
+    /// The same race with a change of groups: the session must not go on with the old ones
+    #[tokio::test]
+    async fn a_change_that_overtakes_a_login_is_known_to_its_session() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        let administration = std::sync::Arc::clone(&fixture.administration);
+        fixture.sessions.before_next_create(async move {
+            administration.set_groups("alice", &["staff".to_owned()]).await.unwrap();
+        });
+        let key = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        assert_eq!(fixture.session(&key).await.unwrap().user.groups, ["staff"]);
+    }
+
+    /// S4.3
+    #[tokio::test]
+    async fn an_imported_bcrypt_hash_signs_in_and_is_replaced() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        let hash = bcrypt::hash_with_salt(PASSWORD, 4, [7; 16]).unwrap().to_string();
+        fixture.accounts.update(&Account { password: PasswordHash(hash), ..alice.clone() }).await.unwrap();
+        assert!(matches!(fixture.sign_in("alice", "wrong").await, Err(LoginError::Invalid)));
+        assert!(fixture.sign_in("alice", PASSWORD).await.is_ok());
+        assert!(fixture.accounts.find(alice.id).await.unwrap().unwrap().password.0.starts_with("$argon2id$"));
+        assert!(fixture.sign_in("alice", PASSWORD).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_remembered_login_lasts_longer() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        let remembered = Attempt { remember: true, ..attempt("alice", PASSWORD) };
+        let signed_in = fixture.login.sign_in(remembered).await.unwrap();
+        fixture.clock.advance(std::time::Duration::from_hours(696));
+        assert!(fixture.session(&signed_in.id.key()).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_password_of_a_mebibyte_is_invalid() {
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        let huge = Attempt { password: password(&"x".repeat(1 << 20)), ..attempt("alice", "") };
+        assert!(matches!(fixture.login.sign_in(huge).await, Err(LoginError::Invalid)));
+    }
+}

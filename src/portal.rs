@@ -8,6 +8,8 @@ mod call;
 pub mod csrf;
 pub mod error_page;
 pub mod headers;
+#[cfg(test)]
+mod journeys;
 mod pages;
 mod palette;
 pub mod problem;

@@ -219,3 +219,123 @@ impl From<HashError> for ProfileError {
         Self::Busy
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, PASSWORD, account_settings, password};
+    use std::sync::atomic::Ordering;
+
+    const NEW: &str = "M00nlit-Harbour";
+
+    fn change(username: Option<&str>, name: Option<&str>, avatar_url: Option<&str>) -> Change {
+        Change { username: username.map(str::to_owned), name: name.map(str::to_owned), avatar_url: avatar_url.map(str::to_owned) }
+    }
+
+    /// S4.7, contract 3.9
+    #[tokio::test]
+    async fn a_change_is_known_to_all_sessions_when_it_is_acknowledged() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        let key = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        let wanted = change(Some("Alicia"), Some(" Zoë "), Some("https://example.com/a.png"));
+        let changed = fixture.profile.change(alice.id, wanted).await.unwrap();
+        assert_eq!((changed.username.as_str(), &*changed.name, changed.mark), ("Alicia", "Zoë", None));
+        let session = fixture.session(&key).await.unwrap();
+        assert_eq!((&*session.user.username, &*session.user.name), ("Alicia", "Zoë"));
+        assert!(fixture.accounts.marked(1).await.unwrap().is_empty());
+        let cleared = fixture.profile.change(alice.id, change(None, None, Some(""))).await.unwrap();
+        assert_eq!(cleared.avatar_url, None);
+    }
+
+    /// contract 3.9
+    #[tokio::test]
+    async fn a_change_that_sessions_cannot_learn_of_fails_and_is_finished_later() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        let key = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        fixture.sessions.fails.store(true, Ordering::SeqCst);
+        let failed = fixture.profile.change(alice.id, change(Some("alicia"), None, None)).await;
+        assert!(matches!(failed, Err(ProfileError::Unavailable(_))));
+        assert_eq!(fixture.session(&key).await.unwrap().user.username, "alice");
+        fixture.sessions.fails.store(false, Ordering::SeqCst);
+        fixture.marks.finish().await.unwrap();
+        assert_eq!(fixture.session(&key).await.unwrap().user.username, "alicia");
+        assert!(fixture.accounts.marked(1).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn bad_values_are_all_told_and_nothing_is_changed() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        let bad = change(Some("root"), Some("a\r\nb"), Some("http://example.com"));
+        let Err(ProfileError::Invalid(problems)) = fixture.profile.change(alice.id, bad).await else { panic!("taken") };
+        let told: Vec<_> = problems.iter().map(|problem| (problem.field, problem.code)).collect();
+        assert_eq!(told, [("username", "reserved"), ("name", "invalid"), ("avatar_url", "invalid")]);
+        assert_eq!(fixture.accounts.find(alice.id).await.unwrap().unwrap().version, 1);
+    }
+
+    #[tokio::test]
+    async fn a_name_of_another_is_refused_and_ones_own_may_be_respelt() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        fixture.add("bob").await;
+        let taken = fixture.profile.change(alice.id, change(Some("BOB"), None, None)).await;
+        assert!(matches!(taken, Err(ProfileError::UsernameTaken)));
+        let respelt = fixture.profile.change(alice.id, change(Some("ALICE"), None, None)).await.unwrap();
+        assert_eq!(respelt.username.as_str(), "ALICE");
+    }
+
+    #[tokio::test]
+    async fn names_stay_where_renaming_is_off() {
+        let fixture = Fixture::with(AccountSettings { rename: false, ..account_settings() });
+        let alice = fixture.add("alice").await;
+        let refused = fixture.profile.change(alice.id, change(Some("alicia"), None, None)).await;
+        assert!(matches!(refused, Err(ProfileError::Invalid(problems)) if problems[0].code == "rename_disabled"));
+        assert!(fixture.profile.change(alice.id, change(Some("alice"), Some("Zoë"), None)).await.is_ok());
+    }
+
+    /// threats.md S01, S04
+    #[tokio::test]
+    async fn a_new_password_gives_this_session_a_new_id_and_ends_all_others() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        let here = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        let elsewhere = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        let changed = fixture.profile.change_password(alice.id, &here, password(PASSWORD), password(NEW)).await.unwrap();
+        assert!(fixture.session(&here).await.is_none());
+        assert!(fixture.session(&elsewhere).await.is_none());
+        assert!(fixture.session(&changed.id.key()).await.is_some());
+        assert_eq!(changed.account.generation, alice.generation + 1);
+        assert!(fixture.sign_in("alice", PASSWORD).await.is_err());
+        assert!(fixture.sign_in("alice", NEW).await.is_ok());
+        fixture.marks.finish().await.unwrap();
+        assert!(fixture.session(&changed.id.key()).await.is_some());
+    }
+
+    /// Another process that finishes marks must not end the session that the change itself renewed
+    #[tokio::test]
+    async fn a_mark_finished_late_does_not_end_the_renewed_session() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        let here = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        let changed = fixture.profile.change_password(alice.id, &here, password(PASSWORD), password(NEW)).await.unwrap();
+        let mut seen_by_another = Account { mark: Some(SessionMark::End), version: alice.version + 1, ..changed.account.clone() };
+        fixture.marks.carry_out(&mut seen_by_another).await.unwrap();
+        assert!(fixture.session(&changed.id.key()).await.is_some());
+    }
+
+    /// threats.md V6.2.3
+    #[tokio::test]
+    async fn a_new_password_needs_the_current_one_and_must_be_good_enough() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        let here = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        let wrong = fixture.profile.change_password(alice.id, &here, password("Wr0ng-Guess"), password(NEW)).await;
+        assert!(matches!(wrong, Err(ProfileError::WrongPassword)));
+        let weak = fixture.profile.change_password(alice.id, &here, password(PASSWORD), password("Password1")).await;
+        assert!(matches!(weak, Err(ProfileError::Invalid(problems)) if problems[0].code == "too_common"));
+        assert!(fixture.session(&here).await.is_some());
+        assert!(fixture.sign_in("alice", PASSWORD).await.is_ok());
+    }
+}

@@ -75,8 +75,8 @@ pub fn router(prefix: &str) -> Router {
         .route("/ws", any(socket))
         .route("/events", get(events))
         .route("/events/stream", get(stream))
-        .route("/sample.css", get(|| file("text/css; charset=utf-8", STYLE)))
-        .route("/sample.js", get(|| file("text/javascript; charset=utf-8", SCRIPT)))
+        .route("/sample.css", get(async || file("text/css; charset=utf-8", STYLE)))
+        .route("/sample.js", get(async || file("text/javascript; charset=utf-8", SCRIPT)))
         .fallback(show)
         .with_state(Arc::new(sample))
 }
@@ -143,7 +143,7 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-async fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse {
+fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse {
     ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, "max-age=300")], Bytes::from_static(content.as_bytes()))
 }
 

@@ -89,7 +89,7 @@ impl Session {
     /// How far activity must have moved on before it is written: min(60 s, idle timeout / 20).
     #[must_use]
     pub fn touch_interval(&self) -> Duration {
-        (self.idle_timeout / 20).min(Duration::from_secs(60))
+        (self.idle_timeout / 20).min(Duration::from_mins(1))
     }
 }
 
@@ -113,9 +113,9 @@ mod tests {
 
     fn settings() -> SessionSettings {
         SessionSettings {
-            idle_timeout: Duration::from_secs(1800),
-            lifetime: Duration::from_secs(43_200),
-            remember_for: Duration::from_secs(2_592_000),
+            idle_timeout: Duration::from_mins(30),
+            lifetime: Duration::from_hours(12),
+            remember_for: Duration::from_hours(720),
             max_per_user: 50,
             cache: Duration::from_secs(5),
         }
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn activity_is_written_at_most_every_minute_or_twentieth_of_the_idle_timeout() {
         let mut session = session(false);
-        assert_eq!(session.touch_interval(), Duration::from_secs(60));
+        assert_eq!(session.touch_interval(), Duration::from_mins(1));
         session.idle_timeout = Duration::from_secs(100);
         assert_eq!(session.touch_interval(), Duration::from_secs(5));
     }

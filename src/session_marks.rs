@@ -43,9 +43,9 @@ impl SessionMarks {
             SessionMark::Remove => self.sessions.end_all(account.id, None).await.map(|_| ())?,
         }
         if mark == SessionMark::Remove {
-            self.accounts.delete(account.id).await.map(|_| ())?
+            self.accounts.delete(account.id).await.map(|_| ())?;
         } else {
-            self.clear(account).await?
+            self.clear(account).await?;
         }
         Ok(Carried::Out)
     }

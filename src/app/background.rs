@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 const MARKS: Duration = Duration::from_millis(500);
 
 /// How often expired sessions are removed.
-const PURGE: Duration = Duration::from_secs(60);
+const PURGE: Duration = Duration::from_mins(1);
 
 /// The thread's handle; dropping it ends the thread.
 pub(super) struct Background {

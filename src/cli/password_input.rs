@@ -49,14 +49,20 @@ fn first_line(input: &mut impl BufRead) -> Result<Password, String> {
 mod tests {
     use super::*;
 
-    fn read(mut input: &[u8]) -> Result<(), String> {
-        first_line(&mut input).map(|_| ())
+    fn read(mut input: &[u8]) -> Result<String, String> {
+        first_line(&mut input).map(|password| password.expose().to_owned())
     }
 
     #[test]
-    fn a_password_is_the_first_line() {
-        for input in [&b"Passw0rd"[..], b"Passw0rd\n", b"Passw0rd\r\n", b" a b \nsecond line\n", "Pässw0rd\n".as_bytes()] {
-            assert_eq!(read(input), Ok(()), "{input:?}");
+    fn a_password_is_the_first_line_without_one_newline() {
+        for (input, password) in [
+            (&b"Passw0rd"[..], "Passw0rd"),
+            (b"Passw0rd\n", "Passw0rd"),
+            (b"Passw0rd\r\n", "Passw0rd"),
+            (b" a b \nsecond line\n", " a b "),
+            ("Pässw0rd\n\n".as_bytes(), "Pässw0rd"),
+        ] {
+            assert_eq!(read(input).as_deref(), Ok(password), "{input:?}");
         }
     }
 

@@ -1,18 +1,15 @@
 //! `portcullis user …`: accounts, on the configured store. Passwords are read by the caller's reader, never from an
 //! argument.
 
-use super::Failure;
-use super::password_input::read_new_password;
 use crate::account::{Account, Group, Password};
 use crate::administration::{AddedAccount, Administration, AdministrationError};
 use crate::app::App;
 use crate::clock::SystemClock;
-use crate::config;
+use crate::config::Settings;
 use crate::session_marks::Carried;
 use clap::Subcommand;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 use time::format_description::well_known::Rfc3339;
 
@@ -62,23 +59,23 @@ pub enum UserCommand {
 }
 
 /// Reads a new password: prompted for twice on a terminal, else one line of standard input.
-type ReadPassword = fn() -> Result<Password, String>;
+pub type ReadPassword = fn() -> Result<Password, String>;
 
-/// Runs the command on the store that the configuration names.
-pub(super) fn run(command: UserCommand, config: &Path) -> Result<(), Failure> {
-    let settings = config::load(config)?.settings;
-    let app = App::open_for_command(Arc::new(settings), Arc::new(SystemClock)).map_err(|error| Failure::new(error.0))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::new(error.to_string()))?;
-    let printed = runtime.block_on(act(command, &app.administration, read_new_password))?;
-    std::io::stdout().write_all(printed.as_bytes())?;
-    Ok(())
-}
-
-/// Does what the command says; what it returns goes to standard output.
+/// Opens the configured stores and runs the command; what it returns goes to standard output.
 ///
 /// # Errors
 /// One sentence for standard error.
-async fn act(command: UserCommand, administration: &Administration, read_password: ReadPassword) -> Result<String, String> {
+pub fn run(command: UserCommand, settings: Settings, read_password: ReadPassword) -> Result<String, String> {
+    let app = App::open_for_command(Arc::new(settings), Arc::new(SystemClock)).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
+    runtime.block_on(perform(command, &app.administration, read_password))
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// One sentence for standard error.
+pub async fn perform(command: UserCommand, administration: &Administration, read_password: ReadPassword) -> Result<String, String> {
     let say = |error: AdministrationError| error.to_string();
     match command {
         UserCommand::Add { name, email, groups } => {
@@ -165,4 +162,71 @@ fn created_at(account: &Account) -> String {
     let nanoseconds = i128::from(account.created_at.0) * 1_000_000;
     let time = time::OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
     time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SessionStoreKind;
+    use crate::fixture::settings;
+    use clap::Parser;
+    use tempfile::TempDir;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: UserCommand,
+    }
+
+    struct Terminal(TempDir);
+
+    impl Terminal {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn run(&self, line: &str) -> Result<String, String> {
+            let parsed = Line::try_parse_from(std::iter::once("user").chain(line.split_whitespace())).unwrap();
+            let sessions = SessionStoreKind::Sqlite(self.0.path().join("portcullis.db"));
+            let settings = Settings::clone(&settings(self.0.path(), sessions));
+            run(parsed.command, settings, || Ok(Password::new("Tw1light-Kite".to_owned())))
+        }
+    }
+
+    #[test]
+    fn an_account_is_added_listed_locked_and_removed() {
+        let terminal = Terminal::new();
+        let id = terminal.run("add alice --email alice@example.com --group staff --group ops").unwrap();
+        assert_eq!(id.len(), 37);
+        let listed = terminal.run("list").unwrap();
+        assert_eq!(listed, format!("{}  alice  alice@example.com  staff,ops\n", id.trim()));
+        assert_eq!(terminal.run("lock alice@example.com").unwrap(), "locked\n");
+        assert!(terminal.run("list").unwrap().ends_with("staff,ops  locked\n"));
+        assert_eq!(terminal.run("unlock ALICE").unwrap(), "unlocked\n");
+        assert_eq!(terminal.run("set-password alice").unwrap(), "password set\n");
+        assert_eq!(terminal.run("delete alice --yes").unwrap(), "deleted\n");
+        assert_eq!(terminal.run("list").unwrap(), "");
+    }
+
+    #[test]
+    fn the_list_is_one_json_array() {
+        let terminal = Terminal::new();
+        assert_eq!(terminal.run("list --json").unwrap(), "[]\n");
+        terminal.run("add alice --email alice@example.com --group staff").unwrap();
+        let list: serde_json::Value = serde_json::from_str(&terminal.run("list --json").unwrap()).unwrap();
+        assert_eq!(list[0]["username"], "alice");
+        assert_eq!(list[0]["groups"], serde_json::json!(["staff"]));
+        assert_eq!(list[0]["locked"], false);
+        assert!(list[0]["createdAt"].as_str().unwrap().ends_with('Z'));
+        assert!(list[0].get("password").is_none());
+    }
+
+    #[test]
+    fn errors_are_one_sentence() {
+        let terminal = Terminal::new();
+        assert_eq!(terminal.run("lock nobody").unwrap_err(), "no account has this name or address");
+        terminal.run("add alice --email alice@example.com").unwrap();
+        assert_eq!(terminal.run("add ALICE --email b@example.com").unwrap_err(), "the name is taken, or once was, choose another");
+        assert!(terminal.run("add bob --email nowhere").unwrap_err().starts_with("email: this is not an email address"));
+    }
 }

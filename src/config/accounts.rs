@@ -1,10 +1,11 @@
 //! `sessions`, `secret`, `stores` and `accounts`: who signs in, for how long, and where that is kept.
 
-use super::reader::{Field, Section};
+use super::field::Field;
+use super::section::Section;
 use super::{
     AccountSettings, HashAlgorithm, Registration, Secret, SecretSource, SessionSettings, SessionStoreKind, StoreSettings, UserStore,
 };
-use crate::account::PasswordProfile;
+use crate::account::{Group, PasswordProfile, Username};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -120,19 +121,14 @@ fn password(accounts: &mut Section<'_>) -> (PasswordProfile, HashAlgorithm) {
     (profile, hash)
 }
 
-/// A group name: `[A-Za-z0-9][A-Za-z0-9._:-]{0,63}`.
+/// A group name.
 pub(super) fn group(field: &Field<'_>) -> Option<String> {
-    field.parse("a group name", "write letters, digits, `.`, `_`, `:` and `-`, at most 64", |text| named(text, b"._:-", 1..=64))
+    let allowed = "write letters, digits, `.`, `_`, `:` and `-`, at most 64";
+    field.parse("a group name", allowed, |text| Group::parse(text).ok()).map(|group| group.as_str().to_owned())
 }
 
-/// A sign-in name, `[A-Za-z0-9][A-Za-z0-9._-]{1,31}`, in its canonical form.
+/// A sign-in name, in its canonical form.
 pub(super) fn username(field: &Field<'_>) -> Option<String> {
     let allowed = "write 2 to 32 letters, digits, `.`, `_` and `-`";
-    field.parse("a user name", allowed, |text| named(text, b"._-", 2..=32)).map(|name| name.to_ascii_lowercase())
-}
-
-fn named(text: &str, also: &[u8], length: std::ops::RangeInclusive<usize>) -> Option<String> {
-    let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || also.contains(&b));
-    (starts && plain && length.contains(&text.len())).then(|| text.to_owned())
+    field.parse("a user name", allowed, |text| Username::parse(text).ok()).map(|name| name.canonical())
 }

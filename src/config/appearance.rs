@@ -1,6 +1,7 @@
 //! `log` and `ui`: what operators and users see.
 
-use super::reader::{Field, Section};
+use super::field::Field;
+use super::section::Section;
 use super::{LogSettings, UiSettings};
 use std::path::PathBuf;
 use tracing::Level;

@@ -1,6 +1,7 @@
 //! Certificates and keys in files: read and put together once, so that a wrong one is found before anything starts.
 
-use super::reader::{Field, Section};
+use super::field::Field;
+use super::section::Section;
 use super::{CertificateFiles, UpstreamTls};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;

@@ -2,7 +2,8 @@
 
 use super::environment::{self, Variables};
 use super::file::{self, Place};
-use super::reader::{Finding, Findings, Section};
+use super::findings::{Finding, Findings};
+use super::section::Section;
 use super::{Settings, accounts, appearance, headers, later, policy, risks, routes, server};
 use std::fmt;
 use std::path::{Path, PathBuf};

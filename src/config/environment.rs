@@ -2,7 +2,7 @@
 //! scalars. Values that come from here are never replaced again, and those that may be secrets are never repeated.
 
 use super::file::{self, Entry, Node, Place, Scalar, Value};
-use super::reader::Findings;
+use super::findings::Findings;
 use std::collections::BTreeMap;
 
 const PREFIX: &str = "PORTCULLIS__";
@@ -13,11 +13,12 @@ pub(super) type Variables = BTreeMap<String, String>;
 
 /// Puts the overrides into the tree, then replaces `${…}` in what the file brought.
 pub(super) fn apply(root: &mut Node, variables: &Variables, findings: &Findings) {
-    for (name, value) in variables {
-        let Some(key) = name.strip_prefix(PREFIX) else { continue };
-        if let Some((path, node)) = an_override(name, key, value, variables, findings) {
-            set(root, &path, node, name, findings);
-        }
+    let ours = variables.iter().filter_map(|(name, value)| Some((name, name.strip_prefix(PREFIX)?, value)));
+    let mut overrides: Vec<_> = ours.filter_map(|(name, key, value)| an_override(name, key, value, variables, findings)).collect();
+    // A whole section first, then single keys in it, then single items of their lists.
+    overrides.sort_by(|(one, _), (other, _)| one.len().cmp(&other.len()).then_with(|| one.cmp(other)));
+    for (path, node) in overrides {
+        set(root, &path, node, findings);
     }
     replace(root, "", variables, findings);
 }
@@ -98,7 +99,7 @@ fn moved_to(node: Node, place: &Place) -> Node {
 }
 
 /// Sets what stands at `path`, making the maps on the way.
-fn set(root: &mut Node, path: &[String], node: Node, variable: &str, findings: &Findings) {
+fn set(root: &mut Node, path: &[String], node: Node, findings: &Findings) {
     let mut at = root;
     for (depth, segment) in path.iter().enumerate() {
         if matches!(at.value, Value::Null) {
@@ -112,8 +113,7 @@ fn set(root: &mut Node, path: &[String], node: Node, variable: &str, findings: &
         };
         let Some(below) = below else {
             let dotted = path[..=depth].join(".");
-            let place = Place::Variable(variable.to_owned());
-            findings.error(&place, &dotted, "there is nothing of that name here to set; items of a list are numbered from 0");
+            findings.error(&node.place, &dotted, "there is nothing of that name here to set; items of a list are numbered from 0");
             return;
         };
         at = below;

@@ -1,7 +1,8 @@
 //! `identity`, and the headers that routes set and remove: which names may be written, and which are not ours to touch.
 
 use super::HeaderChanges;
-use super::reader::{Field, Section};
+use super::field::Field;
+use super::section::Section;
 use crate::identity::{AlsoHeaders, IdentityHeaders, folded};
 use http::{HeaderName, HeaderValue};
 

@@ -1,8 +1,9 @@
 //! Keys whose feature this version lacks: accepted at their default, so that a file written for a later version's
 //! defaults stays valid, and refused at any other value rather than silently ignored.
 
+use super::field::Field;
 use super::file::{self, Node, Scalar, Value};
-use super::reader::{Field, Section};
+use super::section::Section;
 use super::units;
 
 /// The sections that are altogether of a later version.

@@ -1,6 +1,7 @@
 //! `access`: the rules as written → [`Policy`].
 
-use super::reader::{Field, Section};
+use super::field::Field;
+use super::section::Section;
 use super::{ServerSettings, accounts, routes, server};
 use crate::policy::{Access, PathPattern, PathPatternError, Policy, Rule};
 

@@ -1,10 +1,12 @@
 //! What is allowed and yet risky or without effect (warnings), and what only shows when sections are seen together.
 
-use super::reader::Section;
+use super::section::Section;
 use super::{ListenAddress, Registration, Route, Settings, Upstream, UpstreamAddress};
 use crate::host::{Host, HostPattern};
 use crate::policy::{Access, PathPattern, Policy, Rule};
 use std::net::IpAddr;
+
+const NOBODY: &str = "this version lacks second factors, so `mfa` lets nobody in";
 
 /// Looks at the whole.
 pub(super) fn check(root: &Section<'_>, settings: &Settings) {
@@ -49,8 +51,8 @@ fn policy(root: &Section<'_>, settings: &Settings) {
     if policy.default == Access::Public {
         warn(root, "access.default", "whatever no rule names is open to everyone; `authenticated` with rules for public paths is safer");
     }
-    if policy.default == Access::Mfa || policy.rules.iter().any(|rule| rule.allow == Access::Mfa) {
-        warn(root, "access.default", "this version lacks second factors, so `mfa` lets nobody in");
+    if policy.default == Access::Mfa {
+        warn(root, "access.default", NOBODY);
     }
     let anyone = |rule: &Rule| rule.allow == Access::Authenticated && rule.groups.is_empty() && rule.users.is_empty();
     if settings.accounts.registration == Registration::Open && (policy.default == Access::Authenticated || policy.rules.iter().any(anyone))
@@ -67,6 +69,9 @@ fn rules(root: &Section<'_>, settings: &Settings) {
         if rule.groups.contains(&settings.accounts.admin_group) {
             let message = "lets in the group of accounts.admin_group, whose members also manage accounts; a group of its own is safer";
             warn(root, &key, message);
+        }
+        if rule.allow == Access::Mfa {
+            warn(root, &format!("{key}.allow"), NOBODY);
         }
         if let Some(host) = &rule.host
             && !settings.routes.iter().any(|route| route.host.as_ref().is_none_or(|served| overlap(served, host)))

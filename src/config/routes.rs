@@ -1,6 +1,7 @@
 //! `routes`: which host and path lead to which upstream.
 
-use super::reader::{Field, Section};
+use super::field::Field;
+use super::section::Section;
 use super::{Route, ServerSettings, Upstream, UpstreamScheme, certificates, headers, upstream};
 use crate::host::HostPattern;
 use crate::identity::IdentityHeaders;

@@ -1,6 +1,7 @@
 //! `server`, `admin`, `portal` and `cookies`: where the gateway is reached, and under which names.
 
-use super::reader::{Field, Section};
+use super::field::Field;
+use super::section::Section;
 use super::{
     CookieSettings, Limits, ListenAddress, PortalSettings, PortalUrl, ServerSettings, Timeouts, TlsSettings, TrustedProxies, certificates,
 };

@@ -1,6 +1,6 @@
 //! `routes[].upstream`: the servers of an application.
 
-use super::reader::{Field, shown};
+use super::field::{Field, shown};
 use super::server::LONGEST_SOCKET_PATH;
 use super::{Upstream, UpstreamAddress, UpstreamScheme, UpstreamServer};
 use crate::host::Host;

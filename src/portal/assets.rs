@@ -5,6 +5,8 @@ use super::accept;
 use super::palette;
 use crate::config::UiSettings;
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
@@ -126,7 +128,7 @@ impl Shelf<'_> {
     /// Adds a file and says its address.
     fn add(&mut self, stem: &str, kind: &str, content: Vec<u8>) -> String {
         let digest = Sha256::digest(&content);
-        let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = BASE64_URL_SAFE_NO_PAD.encode(&digest[..12]);
         let name = format!("{stem}.{hash}.{kind}");
         let etag = HeaderValue::from_str(&format!("W/\"{hash}\"")).unwrap_or_else(|_| HeaderValue::from_static("W/\"\""));
         let gzip = compressed(&content).filter(|gzip| gzip.len() < content.len());

@@ -28,7 +28,7 @@ const POLICY_FOR_FORMS_THAT_LEAVE: HeaderValue = HeaderValue::from_static(
 pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"portcullis\"");
 
 /// Where `https` is fixed by the configuration but TLS ends in front of us, what `server.tls.hsts` would be by default.
-const DEFAULT_HSTS: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const DEFAULT_HSTS: Duration = Duration::from_hours(365 * 24);
 
 /// Adds what is not there yet.
 pub fn protect(headers: &mut HeaderMap) {

@@ -44,9 +44,25 @@ impl Problems {
 }
 
 impl From<Vec<FieldProblem>> for Problems {
-    fn from(problems: Vec<FieldProblem>) -> Self {
+    /// In the order of the fields on our pages, each as a sentence.
+    fn from(mut problems: Vec<FieldProblem>) -> Self {
+        problems.sort_by_key(|problem| FIELDS.iter().position(|field| *field == problem.field));
+        for problem in &mut problems {
+            problem.message = sentence(&problem.message);
+        }
         Self(problems)
     }
+}
+
+/// Fields, as they follow each other on every page.
+const FIELDS: [&str; 6] = ["username", "name", "email", "avatar_url", "current_password", "password"];
+
+/// With a capital and a full stop, since messages for logs and programs have neither.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let capital = letters.next().map(char::to_uppercase).into_iter().flatten();
+    let stop = if message.ends_with(['.', '!', '?']) { "" } else { "." };
+    capital.chain(letters).chain(stop.chars()).collect()
 }
 
 /// A form whose token is missing, old or of another browser.
@@ -90,6 +106,14 @@ fn spelled_out(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn problems_stand_in_the_order_of_the_fields_as_sentences() {
+        let problem = |field, message: &str| FieldProblem { field, code: "x", message: message.into() };
+        let problems = Problems::from(vec![problem("password", "use at least 8 characters"), problem("username", "Élan?")]);
+        let messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(messages, ["Élan?", "Use at least 8 characters."]);
+    }
 
     #[test]
     fn durations_are_spelled_out() {

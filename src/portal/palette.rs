@@ -16,14 +16,18 @@ const WHITE: Rgb = Rgb([0xff; 3]);
 const DARK_CARD: Rgb = Rgb([0x1a, 0x1e, 0x24]);
 const INK: Rgb = Rgb([0x11, 0x14, 0x18]);
 
+/// What the guidelines ask for.
 const ENOUGH: f64 = 4.5;
+
+/// On dark surfaces more is needed to look as clear.
+const ENOUGH_IN_THE_DARK: f64 = 7.0;
 
 /// The style rules that set `--accent` and `--on-accent`, for light and for dark.
 /// A text that is no colour (the configuration refuses it) gives the default.
 pub(super) fn rules(accent: Option<&str>) -> String {
     let accent = accent.and_then(Rgb::parse).unwrap_or(DEFAULT_ACCENT);
-    let light = accent.until_readable(Rgb([0; 3]), LIGHT_PAGE);
-    let dark = accent.until_readable(WHITE, DARK_CARD);
+    let light = accent.until_readable(Rgb([0; 3]), LIGHT_PAGE, ENOUGH);
+    let dark = accent.until_readable(WHITE, DARK_CARD, ENOUGH_IN_THE_DARK);
     format!(
         ":root{{--accent:{light};--on-accent:{WHITE}}}\n\
          @media (prefers-color-scheme:dark){{:root{{--accent:{dark};--on-accent:{INK}}}}}\n"
@@ -43,8 +47,8 @@ impl Rgb {
     }
 
     /// This colour, moved towards `pole` as far as it takes to be read on `surface`.
-    fn until_readable(self, pole: Self, surface: Self) -> Self {
-        (0..=50).map(|step| self.mixed(pole, step)).find(|mixed| mixed.contrast(surface) >= ENOUGH).unwrap_or(pole)
+    fn until_readable(self, pole: Self, surface: Self, enough: f64) -> Self {
+        (0..=50).map(|step| self.mixed(pole, step)).find(|mixed| mixed.contrast(surface) >= enough).unwrap_or(pole)
     }
 
     /// `step` fiftieths of the way to `other`.
@@ -87,8 +91,8 @@ mod tests {
     fn any_accent_is_readable_in_light_and_in_dark() {
         for text in ["#ffd400", "#000", "#fff", "#777777", "#0000ff", "#2f55a4", "#ff0080", "#00ff00"] {
             let accent = Rgb::parse(text).unwrap();
-            let light = accent.until_readable(Rgb([0; 3]), LIGHT_PAGE);
-            let dark = accent.until_readable(WHITE, DARK_CARD);
+            let light = accent.until_readable(Rgb([0; 3]), LIGHT_PAGE, ENOUGH);
+            let dark = accent.until_readable(WHITE, DARK_CARD, ENOUGH_IN_THE_DARK);
             for (colour, surfaces) in [(light, [LIGHT_PAGE, WHITE]), (dark, [DARK_CARD, INK])] {
                 for surface in surfaces {
                     assert!(colour.contrast(surface) >= ENOUGH, "{text} as {colour} on {surface}");

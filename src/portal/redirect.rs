@@ -146,7 +146,7 @@ mod tests {
     /// `https://auth.example.com`, with routes for `app.test`, `wiki.example.com` and `*.apps.example.com`.
     fn settings() -> Settings {
         let mut settings = testing::settings();
-        settings.portal.url = testing::portal_url("auth.example.com");
+        settings.portal.url = Some(testing::portal_url("auth.example.com"));
         settings.cookies.domain = Some("example.com".into());
         settings.routes =
             ["app.test", "wiki.example.com", "*.apps.example.com", "*.foreign.test"].into_iter().map(testing::route).collect();

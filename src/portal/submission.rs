@@ -81,13 +81,13 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Reads a JSON object of known fields. The error names what is allowed, never what was sent.
-pub(super) fn json<T: serde::de::DeserializeOwned>(body: &[u8], allowed: &str) -> Result<T, Problem> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(body: &[u8], allowed: &str) -> Result<T, Box<Problem>> {
     serde_json::from_slice(body).map_err(|error| {
         let detail = match error.classify() {
             serde_json::error::Category::Data => format!("Send a JSON object with no other fields than {allowed}."),
             _ => format!("The body is not JSON: line {}, column {}.", error.line(), error.column()),
         };
-        Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail)
+        Box::new(Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail))
     })
 }
 

@@ -1,99 +1,35 @@
 //! What the portal's tests share.
 
+pub(crate) mod site;
+
 use super::assets::{Assets, Look};
 use super::{Presence, Visit};
-use crate::account::{AccountId, PasswordProfile};
+use crate::account::AccountId;
 use crate::clock::Timestamp;
-use crate::config::{
-    AccountSettings, CookieSettings, HashAlgorithm, HeaderChanges, Limits, LogSettings, PortalSettings, PortalUrl, Registration, Route,
-    SecretSource, ServerSettings, SessionSettings, SessionStoreKind, Settings, StoreSettings, Timeouts, TrustedProxies, Upstream,
-    UpstreamTls, UserStore,
-};
+use crate::config::{PortalUrl, Route, Settings, load_str};
 use crate::host::{Host, HostPattern};
-use crate::identity::IdentityHeaders;
-use crate::policy::{Access, Policy};
 use crate::session::{Session, SessionUser};
+use std::path::Path;
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Defaults, one host-less route, open registration, `/landing`.
 pub(crate) fn settings() -> Settings {
-    Settings {
-        local_hosts_only: None,
-        server: server(),
-        admin: None,
-        portal: PortalSettings { url: None, landing: "/landing".into() },
-        cookies: CookieSettings { domain: None, secure: None },
-        sessions: SessionSettings {
-            idle_timeout: 30 * MINUTE,
-            lifetime: 12 * HOUR,
-            remember_for: 30 * 24 * HOUR,
-            max_per_user: 50,
-            cache: Duration::from_secs(5),
-        },
-        secret: SecretSource::Ephemeral,
-        secret_previous: None,
-        stores: StoreSettings { users: UserStore::Sqlite("users.db".into()), sessions: SessionStoreKind::Memory },
-        accounts: AccountSettings {
-            registration: Registration::Open,
-            rename: true,
-            admin_group: "admins".into(),
-            password: PasswordProfile::Classic,
-            hash: HashAlgorithm::Argon2id,
-            reserved_usernames: vec![],
-        },
-        routes: vec![Route { host: None, ..route("any.test") }],
-        policy: Policy { default: Access::Authenticated, rules: vec![] },
-        identity: IdentityHeaders::default(),
-        log: LogSettings { json: false, level: tracing::Level::INFO, access: false },
-        ui: super::assets::tests::plain_ui(),
-    }
-}
-
-fn server() -> ServerSettings {
-    ServerSettings {
-        listen: vec![],
-        h2c: false,
-        tls: None,
-        trusted_proxies: TrustedProxies::default(),
-        prefix: "/auth".into(),
-        threads: None,
-        limits: Limits { header: 16 << 10, own_body: 64 << 10, proxied_body: 1 << 30, connections: 100 },
-        timeouts: Timeouts {
-            header: Duration::from_secs(10),
-            idle: MINUTE,
-            upstream_connect: MINUTE,
-            upstream_read: MINUTE,
-            drain_delay: Duration::ZERO,
-            drain: MINUTE,
-        },
-        methods: vec![http::Method::GET, http::Method::POST],
-    }
+    let yaml = "{ routes: [{ upstream: sample }], accounts: { registration: open }, portal: { landing: /landing } }";
+    load_str(yaml, Path::new("."), &[]).unwrap().settings
 }
 
 /// `https`, at its usual port.
-pub(crate) fn portal_url(host: &str) -> Option<PortalUrl> {
-    Some(PortalUrl { https: true, host: Host::parse(host).unwrap(), port: 443 })
+pub(crate) fn portal_url(host: &str) -> PortalUrl {
+    PortalUrl { https: true, host: Host::parse(host).unwrap(), port: 443 }
 }
 
 /// A route for a host.
 pub(crate) fn route(host: &str) -> Route {
-    Route {
-        host: HostPattern::parse(host),
-        path: "/".into(),
-        upstream: Upstream::Sample,
-        upstream_tls: UpstreamTls::default(),
-        strip_prefix: false,
-        preserve_host: true,
-        read_timeout: MINUTE,
-        request_headers: HeaderChanges::default(),
-        response_headers: HeaderChanges::default(),
-        encoded_slashes: false,
-        websocket_origins: vec![],
-        basic_auth: None,
-    }
+    let mut settings = settings();
+    Route { host: HostPattern::parse(host), ..settings.routes.remove(0) }
 }
 
 /// A visit by nobody to an origin.

@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_session_is_shown_with_what_is_left_of_it_and_null_for_what_is_unknown() {
         let session = testing::session("alice");
-        let now = session.created_at.plus(Duration::from_secs(60));
+        let now = session.created_at.plus(Duration::from_mins(1));
         let body = serde_json::to_value(SessionBody::new(User::of_session(&session.user), &session, now)).unwrap();
         let expected = serde_json::json!({
             "user": {

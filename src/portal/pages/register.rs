@@ -125,13 +125,13 @@ fn refusal(call: &Call, error: RegistrationError) -> Response {
 }
 
 /// The account that the body asks for, if nothing needed is missing.
-fn complete(body: Body) -> Result<NewAccount, Problem> {
+fn complete(body: Body) -> Result<NewAccount, Box<Problem>> {
     let missing = |field| FieldProblem { field, code: "required", message: format!("Send {field}.") };
     match (body.email, body.password) {
         (Some(email), Some(password)) => Ok(NewAccount { username: body.username, email, password: Password::new(password) }),
         (email, password) => {
             let absent = [email.is_none().then(|| missing("email")), password.is_none().then(|| missing("password"))];
-            Err(invalid(absent.into_iter().flatten().collect()))
+            Err(Box::new(invalid(absent.into_iter().flatten().collect())))
         }
     }
 }

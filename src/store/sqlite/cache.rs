@@ -3,19 +3,19 @@
 //! An entry is only ever put in by someone who has just read or written it, and only if nothing was forgotten since the
 //! reading began: so a reader that was slow cannot put an ended session back.
 
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::session::{Session, SessionKey};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Sessions in memory.
 pub(super) struct Cache {
     shards: [RwLock<HashMap<SessionKey, Arc<Session>>>; SHARDS],
     /// Raised by whatever takes entries away.
     forgettings: AtomicU64,
-    started: Instant,
+    started: Stopwatch,
     /// Milliseconds from `started` to when the file was last known to hold nothing that we do not know.
     confirmed: AtomicU64,
     /// How long an entry answers without such knowledge.
@@ -39,7 +39,7 @@ impl Cache {
         Self {
             shards: std::array::from_fn(|_| RwLock::new(HashMap::new())),
             forgettings: AtomicU64::new(0),
-            started: Instant::now(),
+            started: Stopwatch::start(),
             confirmed: AtomicU64::new(0),
             patience,
         }
@@ -140,5 +140,78 @@ impl Cache {
 
     fn write(&self, key: &SessionKey) -> RwLockWriteGuard<'_, Shard> {
         self.shard(key).write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::AccountId;
+    use crate::session::SessionUser;
+
+    const KEY: SessionKey = SessionKey([1; 32]);
+
+    fn session() -> Arc<Session> {
+        let user = SessionUser {
+            id: AccountId::new(Timestamp(0)),
+            username: String::new(),
+            name: String::new(),
+            email: String::new(),
+            groups: vec![],
+            version: 1,
+        };
+        Arc::new(Session {
+            user,
+            created_at: Timestamp(0),
+            last_seen: Timestamp(0),
+            idle_timeout: Duration::from_mins(1),
+            expires_at: Timestamp(60_000),
+            remember: false,
+            client: None,
+            user_agent: String::new(),
+        })
+    }
+
+    #[test]
+    fn what_was_read_before_something_was_forgotten_is_not_put_in() {
+        let cache = Cache::new(Duration::from_mins(1));
+        let reading = cache.begin_reading();
+        cache.forget(&[KEY]);
+        cache.put_read(reading, KEY, session());
+        assert!(cache.get(&KEY).is_none());
+        cache.put_read(cache.begin_reading(), KEY, session());
+        assert!(cache.get(&KEY).is_some());
+        cache.forget_all();
+        assert!(cache.get(&KEY).is_none());
+    }
+
+    /// contract 3.9: no longer than `sessions.cache` without the store's word
+    #[test]
+    fn without_the_files_word_entries_answer_for_a_bounded_time() {
+        let cache = Cache::new(Duration::from_millis(1));
+        cache.put_committed(KEY, session());
+        while cache.get(&KEY).is_some() {
+            std::thread::yield_now();
+        }
+        assert!(cache.started.elapsed() >= Duration::from_millis(1));
+    }
+
+    #[test]
+    fn zero_turns_it_off() {
+        let cache = Cache::new(Duration::ZERO);
+        cache.put_committed(KEY, session());
+        assert!(cache.get(&KEY).is_none());
+    }
+
+    #[test]
+    fn entries_are_bounded() {
+        let cache = Cache::new(Duration::from_mins(1));
+        let session = session();
+        for number in 0..20_000_u32 {
+            let mut key = [0; 32];
+            key[1..5].copy_from_slice(&number.to_be_bytes());
+            cache.put_committed(SessionKey(key), Arc::clone(&session));
+        }
+        assert!(cache.read(&SessionKey([0; 32])).len() <= CAPACITY);
     }
 }

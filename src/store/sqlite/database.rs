@@ -3,6 +3,7 @@
 
 use super::schema;
 use super::writer::{Job, Watcher, Writer};
+use crate::clock::Stopwatch;
 use crate::store::StoreError;
 use crate::work_queue::{Next, WorkQueue};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -29,14 +30,20 @@ const READERS: usize = 2;
 /// Reads that wait.
 const CAPACITY: usize = 1024;
 
-/// Longest that a caller waits for the file.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest that a caller waits for an answer: a request that needs one must itself be answered within 2 s.
+const READ_PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Longest that a caller waits for a write; the disk may be slow.
+const WRITE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long another process may hold the file.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Largest file that is looked through for damage at start; a larger one would delay it.
 const CHECKED_SIZE: u64 = 8 << 20;
 
 /// How often idle threads look up from their queue.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 impl Database {
     /// Opens the file, or makes it, and brings its tables up to date.
@@ -80,7 +87,7 @@ impl Database {
             }
         });
         self.reads.push(read).map_err(|_| overloaded())?;
-        wait(answer).await
+        wait(answer, READ_PATIENCE).await
     }
 
     /// Runs `work` in a transaction on the writing thread; it is on the disk when this returns. Between the commit and
@@ -91,19 +98,19 @@ impl Database {
         committed: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let task = Task { work: Some(work), committed, result: None, reply };
+        let task = Task { work: Some(work), committed, result: None, reply, awaited: true };
         self.writer.push(Box::new(task)).map_err(|_| overloaded())?;
-        wait(answer).await
+        wait(answer, WRITE_PATIENCE).await
     }
 
     /// Lets `work` run some time soon, or never when the writer is overloaded.
     pub(super) fn write_later(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) {
         let (reply, _) = oneshot::channel();
-        let task = Task { work: Some(work), committed: |_: &()| {}, result: None, reply };
+        let task = Task { work: Some(work), committed: |(): &()| {}, result: None, reply, awaited: false };
         let _ = self.writer.push(Box::new(task));
     }
 
-    /// Has the watcher called soon after another process (or another [`Database`]) has written to the file.
+    /// Has the watcher told soon of what another process (or another [`Database`]) has written to the file.
     pub(super) fn watch(&self, watcher: Watcher) {
         self.writer.watch(watcher);
     }
@@ -115,6 +122,8 @@ struct Task<T, W, C> {
     committed: C,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
+    /// Whether a caller waits; for one who has given up nothing is done any more.
+    awaited: bool,
 }
 
 impl<T, W, C> Job for Task<T, W, C>
@@ -124,6 +133,9 @@ where
     C: FnOnce(&T) + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
+        if self.awaited && self.reply.is_closed() {
+            return false;
+        }
         self.result = self.work.take().map(|work| work(connection).map_err(|error| failed(&error)));
         matches!(self.result, Some(Ok(_)))
     }
@@ -147,9 +159,9 @@ impl Drop for Database {
     }
 }
 
-async fn wait<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
-    let too_slow = || StoreError(format!("the database did not answer within {} s", PATIENCE.as_secs()));
-    let answered = tokio::time::timeout(PATIENCE, answer).await.map_err(|_| too_slow())?;
+async fn wait<T>(answer: oneshot::Receiver<Result<T, StoreError>>, patience: Duration) -> Result<T, StoreError> {
+    let too_slow = || StoreError(format!("the database did not answer within {} ms", patience.as_millis()));
+    let answered = tokio::time::timeout(patience, answer).await.map_err(|_| too_slow())?;
     answered.map_err(|_| StoreError("the database is closed".to_owned()))?
 }
 
@@ -182,7 +194,7 @@ fn reason(path: &Path, error: &std::io::Error) -> String {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(LOCK_PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -204,7 +216,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
             return Err(damaged(path));
         }
     }
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(describe)?;
+    let mode = turn_write_ahead_logging_on(connection).map_err(describe)?;
     if mode != "wal" {
         return Err(StoreError(format!(
             "the database {} must lie on a local disk: write-ahead logging is not possible there",
@@ -212,6 +224,21 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         )));
     }
     Ok(())
+}
+
+/// Unlike other statements this one fails at once when another process does the same just now.
+fn turn_write_ahead_logging_on(connection: &Connection) -> rusqlite::Result<String> {
+    let started = Stopwatch::start();
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+            Err(error) if is_busy(&error) && started.elapsed() < LOCK_PATIENCE => std::thread::sleep(Duration::from_millis(10)),
+            result => return result,
+        }
+    }
+}
+
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 fn cannot_use(path: &Path, error: &rusqlite::Error) -> StoreError {
@@ -234,4 +261,147 @@ fn overloaded() -> StoreError {
 
 pub(super) fn failed(error: &rusqlite::Error) -> StoreError {
     StoreError(format!("the database failed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn refusal(path: &Path) -> String {
+        Database::open(path).err().expect("opened").0
+    }
+
+    fn count_tables(connection: &Connection) -> rusqlite::Result<i64> {
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+    }
+
+    #[tokio::test]
+    async fn a_new_file_and_what_belongs_to_it_can_be_read_by_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("test.db")).unwrap();
+        database.write(|connection| connection.execute_batch("DELETE FROM sessions"), |()| {}).await.unwrap();
+        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
+        assert_eq!(files.len(), 3);
+        for file in files {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+        }
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused_in_a_sentence_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let text = "this is a text, and not a short one ".repeat(100);
+        std::fs::write(&path, &text).unwrap();
+        assert!(refusal(&path).ends_with("is not a SQLite database, name another file or move this one away"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_damaged_database_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        drop(Database::open(&path).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        for byte in &mut bytes[4096..8192] {
+            *byte = 0x5a;
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(refusal(&path).ends_with("is damaged, restore it from a backup"));
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+
+    #[test]
+    fn the_database_of_another_program_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+        assert!(refusal(&path).ends_with("belongs to another program, name another file"));
+        assert_eq!(count_tables(&Connection::open(&path).unwrap()), Ok(1));
+    }
+
+    #[test]
+    fn the_database_of_a_newer_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        drop(Database::open(&path).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(refusal(&path).contains("was written by a newer version of portcullis (schema 99)"));
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        assert!(refusal(&missing.join("test.db")).ends_with(&format!("make the folder {} first", missing.display())));
+        assert!(refusal(folder.path()).contains("cannot be opened"));
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_takes_nothing_else_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("test.db")).unwrap();
+        let name = |name: &'static str| {
+            move |connection: &Connection| {
+                connection.execute("INSERT INTO names VALUES (?1, x'00')", [name])?;
+                connection.execute("INSERT INTO names VALUES ('taken', x'00')", []).map(|_| ())
+            }
+        };
+        let both = tokio::join!(database.write(name("first"), |()| {}), database.write(name("second"), |()| {}));
+        assert!(both.0.is_ok() && both.1.is_err());
+        let names = database.read(|connection| connection.query_row("SELECT count(*) FROM names", [], |row| row.get::<_, i64>(0)));
+        assert_eq!(names.await.unwrap(), 2);
+    }
+
+    /// threats.md B22
+    #[tokio::test]
+    async fn a_file_that_another_process_holds_is_an_error_in_bounded_time_and_reads_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let database = Database::open(&path).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let started = Stopwatch::start();
+        let write = database.write(|connection| connection.execute_batch("INSERT INTO names VALUES ('late', x'00')"), |()| {}).await;
+        assert!(write.is_err() && started.elapsed() < Duration::from_secs(4));
+        assert!(database.read(count_tables).await.is_ok());
+        other.execute_batch("ROLLBACK").unwrap();
+        let names = |connection: &Connection| connection.query_row("SELECT count(*) FROM names", [], |row| row.get::<_, i64>(0));
+        assert_eq!(database.write(names, |_| {}).await.unwrap(), 0, "what failed for its caller is not done later");
+    }
+
+    #[test]
+    fn processes_that_start_together_agree_on_the_tables() {
+        for _ in 0..10 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("test.db");
+            std::thread::scope(|scope| {
+                let opening: Vec<_> = (0..8).map(|_| scope.spawn(|| Database::open(&path).map(|_| ()).map_err(|error| error.0))).collect();
+                for thread in opening {
+                    assert_eq!(thread.join().unwrap(), Ok(()));
+                }
+            });
+        }
+    }
+
+    /// What was acknowledged outlives a loss of power
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("test.db")).unwrap();
+        let written = database.write(|connection| connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)), |_| {});
+        assert_eq!(written.await.unwrap(), 2);
+        let journal = database.read(|connection| connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)));
+        assert_eq!(journal.await.unwrap(), "wal");
+    }
+
+    #[test]
+    fn hundreds_are_opened_and_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..200 {
+            drop(Database::open(&folder.path().join(format!("{}.db", number % 10))).unwrap());
+        }
+    }
 }

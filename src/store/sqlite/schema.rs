@@ -58,13 +58,18 @@ const MIGRATIONS: &[&str] = &["
 
 /// Refuses the database of another program, which has tables but not our mark.
 pub(super) fn check_owner(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let describe = |error| super::database::failed(&error);
-    let application = pragma(connection, "application_id").map_err(describe)?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(describe)?;
+    let (application, tables) = read_owner(connection).map_err(|error| super::database::failed(&error))?;
     if application == APPLICATION || (application == 0 && tables == 0) {
         return Ok(());
     }
     Err(StoreError(format!("the database {} belongs to another program, name another file", path.display())))
+}
+
+/// Both in one view of the file, which another process may be making just now.
+fn read_owner(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+    let view = connection.unchecked_transaction()?;
+    let tables = view.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok((pragma(&view, "application_id")?, tables))
 }
 
 /// Brings the file up to date, in one transaction.

@@ -248,3 +248,73 @@ fn signed(value: u64) -> i64 {
 fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Stopwatch;
+    use tempfile::TempDir;
+
+    const NOW: Timestamp = Timestamp(1_000_000_000);
+
+    fn open(folder: &TempDir, patience: Duration) -> SqliteSessions {
+        SqliteSessions::new(Database::open(&folder.path().join("test.db")).unwrap(), patience)
+    }
+
+    fn session() -> Session {
+        Session {
+            user: SessionUser {
+                id: AccountId::new(NOW),
+                username: "alice".to_owned(),
+                name: String::new(),
+                email: String::new(),
+                groups: vec![],
+                version: 1,
+            },
+            created_at: NOW,
+            last_seen: NOW,
+            idle_timeout: Duration::from_mins(1),
+            expires_at: NOW.plus(Duration::from_mins(1)),
+            remember: false,
+            client: None,
+            user_agent: String::new(),
+        }
+    }
+
+    const KEY: SessionKey = SessionKey([1; 32]);
+
+    #[tokio::test]
+    async fn sessions_outlive_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let stored = session();
+        open(&folder, Duration::from_secs(5)).create(KEY, &stored, 50).await.unwrap();
+        assert_eq!(*open(&folder, Duration::from_secs(5)).find(&KEY, NOW).await.unwrap().unwrap(), stored);
+    }
+
+    /// issue: other processes' commits are noticed within 0.5 s
+    #[tokio::test]
+    async fn a_session_that_another_process_ends_is_gone_within_half_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gateway, command) = (open(&folder, Duration::from_hours(1)), open(&folder, Duration::ZERO));
+        gateway.create(KEY, &session(), 50).await.unwrap();
+        assert!(gateway.find(&KEY, NOW).await.unwrap().is_some());
+        command.end(&KEY).await.unwrap();
+        let ended = Stopwatch::start();
+        while gateway.find(&KEY, NOW).await.unwrap().is_some() {
+            assert!(ended.elapsed() < Duration::from_millis(500), "still there");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_known_session_is_found_without_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = open(&folder, Duration::from_hours(1));
+        sessions.create(KEY, &session(), 50).await.unwrap();
+        let quietly = |connection: &Connection| connection.execute_batch("DELETE FROM sessions");
+        sessions.database.write(quietly, |()| {}).await.unwrap();
+        assert!(sessions.find(&KEY, NOW).await.unwrap().is_some(), "our own writer's commits are not foreign ones");
+        sessions.cache.forget(&[KEY]);
+        assert!(sessions.find(&KEY, NOW).await.unwrap().is_none());
+    }
+}

@@ -1,13 +1,14 @@
 //! The thread that writes. What has queued up is committed together, since it is the commit that waits for the disk;
 //! each piece stands in a savepoint of its own, so that one that fails takes nothing with it.
 
-use super::database::failed;
+use super::database::{LOCK_PATIENCE, failed, is_busy};
+use crate::clock::Stopwatch;
 use crate::store::StoreError;
 use crate::work_queue::{Next, WorkQueue};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A piece of work in a transaction.
 pub(super) trait Job: Send {
@@ -42,16 +43,13 @@ const GROUP: usize = 256;
 /// How often other processes' commits are looked for.
 const POLL: Duration = Duration::from_millis(200);
 
-/// How long another process may hold the file before our jobs fail.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-
 impl Writer {
     pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
         let prepared = connection.busy_timeout(POLL).and_then(|()| data_version(&connection));
         let version = prepared.map_err(|error| failed(&error))?;
         let queue = Arc::new(WorkQueue::new(CAPACITY));
         let watchers = Arc::new(Mutex::new(Vec::new()));
-        let mut work = Work { connection, watchers: Arc::clone(&watchers), version, polled: Instant::now() };
+        let mut work = Work { connection, watchers: Arc::clone(&watchers), version, polled: Stopwatch::start() };
         let jobs = Arc::clone(&queue);
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || work.run(&jobs));
         let thread = thread.map_err(|error| StoreError(format!("cannot start the database's thread: {error}")))?;
@@ -80,7 +78,7 @@ struct Work {
     connection: Connection,
     watchers: Arc<Mutex<Vec<Watcher>>>,
     version: i64,
-    polled: Instant,
+    polled: Stopwatch,
 }
 
 impl Work {
@@ -123,11 +121,11 @@ impl Work {
 
     /// Waits for other processes in small steps, so that their commits go on being noticed meanwhile.
     fn begin(&mut self) -> rusqlite::Result<()> {
-        let started = Instant::now();
+        let started = Stopwatch::start();
         loop {
             match self.connection.execute_batch("BEGIN IMMEDIATE") {
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && started.elapsed() < LOCK_PATIENCE => {
-                    self.poll()
+                Err(error) if is_busy(&error) && started.elapsed() < LOCK_PATIENCE => {
+                    self.poll();
                 }
                 result => return result,
             }
@@ -136,7 +134,7 @@ impl Work {
 
     /// `data_version` changes with commits of every connection but this one.
     fn poll(&mut self) {
-        self.polled = Instant::now();
+        self.polled = Stopwatch::start();
         let Ok(version) = data_version(&self.connection) else { return };
         let changed = std::mem::replace(&mut self.version, version) != version;
         for watcher in self.watchers.lock().unwrap_or_else(PoisonError::into_inner).iter() {

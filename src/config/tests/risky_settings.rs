@@ -1,0 +1,52 @@
+//! Warnings, and what shows only when sections are seen together.
+
+use super::*;
+
+fn check_warning(yaml: &str, key: &str) {
+    let found = warnings(yaml);
+    assert!(found.len() == 1 && found[0].contains(&format!(": {key}: ")), "{yaml}: {found:#?}");
+}
+
+#[test]
+fn risky_settings_are_warned_of_and_accepted() {
+    let with = |yaml: &str| format!("{ROUTES}{yaml}");
+    assert_eq!(warnings(ROUTES), [""; 0]);
+    check_warning(&with("access: {default: public}"), "access.default");
+    check_warning(&with("access: {default: mfa}"), "access.default");
+    check_warning(&with("access: {rules: [{path: /x, allow: mfa}]}"), "access.rules[0].allow");
+    check_warning(&with("accounts: {registration: open}"), "accounts.registration");
+    check_warning(&with("log: {level: trace}"), "log.level");
+    check_warning(&with("admin: {listen: '0.0.0.0:9091'}"), "admin.listen");
+    check_warning(&with("server: {listen: ['0.0.0.0:8080']}"), "server.listen");
+    check_warning(&with("server: {trusted_proxies: ['0.0.0.0/0']}"), "server.trusted_proxies");
+    check_warning(&with("access: {rules: [{group: [admins], allow: authenticated}]}"), "access.rules[0]");
+    check_warning("routes: [{host: a.test, upstream: sample}]\naccess: {rules: [{host: b.test, allow: deny}]}", "access.rules[0]");
+    check_warning("routes: [{host: a.test, upstream: sample}]\ncookies: {domain: b.test}", "routes[0]");
+    check_warning(&with("access: {rules: [{path: /a, allow: public}, {path: /a/b, allow: deny}]}"), "access.rules[1]");
+}
+
+#[test]
+fn open_registration_is_no_risk_where_groups_decide() {
+    let yaml = "accounts: {registration: open}\naccess: {default: deny, rules: [{group: [staff], allow: authenticated}]}";
+    assert_eq!(warnings(&format!("{ROUTES}{yaml}")), [""; 0]);
+}
+
+#[test]
+fn a_rule_that_decides_sometimes_is_not_warned_of() {
+    let rules = "[{path: /a, method: [GET], allow: public}, {path: /a, allow: deny}, {path: /ab, network: [10.0.0.0/8], allow: public}, {path: /ab, allow: deny}]";
+    assert_eq!(warnings(&format!("{ROUTES}access: {{rules: {rules}}}")), [""; 0]);
+}
+
+#[test]
+fn an_upstream_that_is_the_gateway_itself_is_an_error() {
+    check("routes: [{upstream: 'http://localhost:8080'}]", &["1:10: routes[0]: the upstream is an address that the gateway itself"]);
+}
+
+#[test]
+fn a_forward_auth_host_must_share_the_portals_login() {
+    let yaml = |host: &str| {
+        format!("routes: [{{host: {host}, upstream: none}}]\nportal: {{url: 'https://auth.a.test'}}\ncookies: {{domain: a.test}}")
+    };
+    check(&yaml("x.a.test"), &[]);
+    check(&yaml("b.test"), &["1:10: routes[0]: a host for forward-auth only must"]);
+}

@@ -1,0 +1,230 @@
+//! What the tests of the use cases share: all of them over one set of stores, a clock that is moved by hand, and a
+//! session store that can fail or be overtaken.
+
+use crate::account::{AccountStore, Hasher, Password, PasswordProfile};
+use crate::administration::{AddedAccount, Administration};
+use crate::clock::{ManualClock, SharedClock, Timestamp};
+use crate::config::{AccountSettings, HashAlgorithm, Registration as RegistrationMode, SessionSettings, SessionStoreKind, Settings, StoreSettings, load_str};
+use crate::login::{Attempt, Client, Login, LoginError, SignedIn};
+use crate::profile::Profile;
+use crate::registration::{NewAccount, Registration};
+use crate::session::{Session, SessionKey, SessionStore, SessionUser};
+use crate::session_marks::SessionMarks;
+use crate::store::StoreError;
+use crate::store::memory::MemorySessions;
+use crate::store::sqlite::{Database, SqliteAccounts};
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub(crate) struct Fixture {
+    pub(crate) accounts: Arc<dyn AccountStore>,
+    pub(crate) sessions: Arc<Overtaken>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) marks: SessionMarks,
+    pub(crate) login: Arc<Login>,
+    pub(crate) registration: Arc<Registration>,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) administration: Arc<Administration>,
+    _folder: TempDir,
+}
+
+pub(crate) const PASSWORD: &str = "Tw1light-Kite";
+
+pub(crate) fn password(text: &str) -> Password {
+    Password::new(text.to_owned())
+}
+
+pub(crate) fn account_settings() -> AccountSettings {
+    AccountSettings {
+        registration: config::Registration::Open,
+        rename: true,
+        admin_group: "admins".to_owned(),
+        password: PasswordProfile::Classic,
+        hash: HashAlgorithm::Argon2id,
+        reserved_usernames: vec!["boss".to_owned()],
+    }
+}
+
+pub(crate) fn session_settings() -> SessionSettings {
+    SessionSettings {
+        idle_timeout: Duration::from_mins(30),
+        lifetime: Duration::from_hours(12),
+        remember_for: Duration::from_hours(720),
+        max_per_user: 3,
+        cache: Duration::from_secs(5),
+    }
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        Self::with(account_settings())
+    }
+
+    pub(crate) fn with(settings: AccountSettings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("test.db")).unwrap();
+        let accounts: Arc<dyn AccountStore> = Arc::new(SqliteAccounts::new(database));
+        let overtaken = Arc::new(Overtaken::default());
+        let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
+        let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
+        let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
+        let hasher = Hasher::start_patient(settings.hash);
+        let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
+        Self {
+            login: Arc::new(Login {
+                accounts: Arc::clone(&accounts),
+                sessions: Arc::clone(&sessions),
+                hasher: hasher.clone(),
+                clock: Arc::clone(&clock),
+                settings: session_settings(),
+            }),
+            registration: Arc::new(Registration {
+                accounts: Arc::clone(&accounts),
+                hasher: hasher.clone(),
+                clock: Arc::clone(&clock),
+                settings: settings.clone(),
+            }),
+            profile: Arc::new(Profile {
+                accounts: Arc::clone(&accounts),
+                sessions: Arc::clone(&sessions),
+                hasher: hasher.clone(),
+                clock: Arc::clone(&clock),
+                accounts_settings: settings.clone(),
+                session_settings: session_settings(),
+            }),
+            administration: Arc::new(Administration { accounts: Arc::clone(&accounts), hasher, clock, settings, marks: marks.clone() }),
+            accounts,
+            sessions: overtaken,
+            clock: manual,
+            marks,
+            _folder: folder,
+        }
+    }
+
+    /// As a command beside a gateway sees it whose sessions are in memory.
+    pub(crate) fn command(&self) -> Administration {
+        Administration {
+            accounts: Arc::clone(&self.accounts),
+            hasher: self.administration.hasher.clone(),
+            clock: Arc::clone(&self.administration.clock),
+            settings: self.administration.settings.clone(),
+            marks: SessionMarks { reaches_sessions: false, ..self.marks.clone() },
+        }
+    }
+
+    pub(crate) async fn add(&self, username: &str) -> crate::account::Account {
+        let email = format!("{username}@example.com");
+        let added = AddedAccount { username: username.to_owned(), email, groups: vec!["users".to_owned()], password: password(PASSWORD) };
+        self.administration.add(added).await.unwrap()
+    }
+
+    pub(crate) async fn sign_in(&self, identifier: &str, text: &str) -> Result<SignedIn, LoginError> {
+        self.login.sign_in(attempt(identifier, text)).await
+    }
+
+    pub(crate) async fn session(&self, key: &SessionKey) -> Option<Arc<Session>> {
+        self.sessions.find(key, self.login.clock.now()).await.unwrap()
+    }
+}
+
+pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
+    let client = Client { address: Some([10, 0, 0, 1].into()), user_agent: "Browser/1".to_owned() };
+    Attempt { identifier: identifier.to_owned(), password: password(text), remember: false, client, replaces: None }
+}
+
+pub(crate) fn new_account(username: Option<&str>, email: &str, text: &str) -> NewAccount {
+    NewAccount { username: username.map(str::to_owned), email: email.to_owned(), password: password(text) }
+}
+
+/// Sessions in memory; something may happen just before one is stored, and ending or rewriting may fail.
+#[derive(Default)]
+pub(crate) struct Overtaken {
+    inner: MemorySessions,
+    before_create: Mutex<Option<BoxFuture<'static, ()>>>,
+    pub(crate) fails: AtomicBool,
+}
+
+impl Overtaken {
+    pub(crate) fn before_next_create(&self, happens: impl Future<Output = ()> + Send + 'static) {
+        *self.before_create.lock().unwrap() = Some(Box::pin(happens));
+    }
+
+    fn refuse_if_failing(&self) -> Result<(), StoreError> {
+        if self.fails.load(Ordering::SeqCst) { Err(StoreError("the test wants it so".to_owned())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl SessionStore for Overtaken {
+    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError> {
+        let happens = self.before_create.lock().unwrap().take();
+        if let Some(happens) = happens {
+            happens.await;
+        }
+        self.inner.create(key, session, max_per_user).await
+    }
+
+    async fn find(&self, key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError> {
+        self.inner.find(key, now).await
+    }
+
+    async fn rotate(&self, old: &SessionKey, new: SessionKey, session: &Session) -> Result<bool, StoreError> {
+        self.inner.rotate(old, new, session).await
+    }
+
+    fn touch(&self, key: &SessionKey, seen: Timestamp) {
+        self.inner.touch(key, seen);
+    }
+
+    async fn end(&self, key: &SessionKey) -> Result<bool, StoreError> {
+        self.refuse_if_failing()?;
+        self.inner.end(key).await
+    }
+
+    async fn end_all(&self, account: crate::account::AccountId, except: Option<&SessionKey>) -> Result<u64, StoreError> {
+        self.refuse_if_failing()?;
+        self.inner.end_all(account, except).await
+    }
+
+    async fn end_outdated(&self, account: crate::account::AccountId, version: u64) -> Result<u64, StoreError> {
+        self.refuse_if_failing()?;
+        self.inner.end_outdated(account, version).await
+    }
+
+    async fn rewrite(&self, user: &SessionUser) -> Result<(), StoreError> {
+        self.refuse_if_failing()?;
+        self.inner.rewrite(user).await
+    }
+
+    async fn list(&self, account: crate::account::AccountId, now: Timestamp) -> Result<Vec<(SessionKey, Arc<Session>)>, StoreError> {
+        self.inner.list(account, now).await
+    }
+
+    async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.inner.count(now).await
+    }
+
+    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.inner.purge(now).await
+    }
+
+    fn shared(&self) -> bool {
+        false
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// The defaults, with the stores in `folder`.
+pub(crate) fn settings(folder: &Path, sessions: SessionStoreKind) -> Arc<Settings> {
+    let loaded = load_str("routes: [{ path: /, upstream: sample }]", folder, &[]).unwrap();
+    let stores = StoreSettings { sessions, ..loaded.settings.stores };
+    Arc::new(Settings { stores, ..loaded.settings })
+}
