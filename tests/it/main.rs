@@ -3,6 +3,10 @@
 
 // `cfg(test)` is always set here; saying so tells the lints that everything below is test code.
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod frame;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod support;
