@@ -6,10 +6,9 @@ use super::assets::{Assets, Look};
 use super::{Presence, Visit};
 use crate::account::AccountId;
 use crate::clock::Timestamp;
-use crate::config::{PortalUrl, Route, Settings, load_str};
-use crate::host::{Host, HostPattern};
+use crate::config::Settings;
+use crate::host::Host;
 use crate::session::{Session, SessionUser};
-use std::path::Path;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -17,19 +16,13 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// Defaults, one host-less route, open registration, `/landing`.
 pub(crate) fn settings() -> Settings {
-    let yaml = "{ routes: [{ upstream: sample }], accounts: { registration: open }, portal: { landing: /landing } }";
-    load_str(yaml, Path::new("."), &[]).unwrap().settings
+    loaded("portal: { landing: /landing }\nroutes: [{ upstream: sample }]\naccounts: { registration: open }")
 }
 
-/// `https`, at its usual port.
-pub(crate) fn portal_url(host: &str) -> PortalUrl {
-    PortalUrl { https: true, host: Host::parse(host).unwrap(), port: 443 }
-}
-
-/// A route for a host.
-pub(crate) fn route(host: &str) -> Route {
-    let mut settings = settings();
-    Route { host: HostPattern::parse(host), ..settings.routes.remove(0) }
+/// The settings that a configuration says.
+pub(crate) fn loaded(yaml: &str) -> Settings {
+    let folder = std::path::Path::new("/nowhere");
+    crate::config::load_str(yaml, folder, &[]).unwrap_or_else(|report| panic!("{report}")).settings
 }
 
 /// A visit by nobody to an origin.
