@@ -1,6 +1,7 @@
 //! The raw head of an HTTP/1 request, judged before any parser may mend it: what two servers could frame or route in
 //! different ways is refused here (RFC 9112; request smuggling). Pure.
 
+use crate::host::Host;
 use crate::portal::error_page::Fault;
 use bytes::{Bytes, BytesMut};
 
@@ -26,6 +27,9 @@ pub fn inspect(head: &[u8]) -> Result<Option<Bytes>, Fault> {
     let fields = Fields::read(&mut lines)?;
     fields.check_framing(request.minor_version)?;
     let host = fields.host.ok_or(Fault::BadRequest("The request names no host."))?;
+    if !std::str::from_utf8(host).is_ok_and(|host| Host::parse_authority(host).is_some()) {
+        return Err(Fault::BadRequest("The Host header is malformed."));
+    }
     match request.target {
         [b'/', ..] => Ok(None),
         b"*" if request.method == b"OPTIONS" => Ok(None),
