@@ -9,4 +9,6 @@ mod frame;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod request_guard;
+#[cfg(test)]
 mod support;
