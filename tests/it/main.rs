@@ -7,6 +7,8 @@ mod architecture;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+mod identity_headers;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod request_guard;
