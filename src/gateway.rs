@@ -167,6 +167,7 @@ impl Gateway {
         match verdict {
             Verdict::Login => return self.ask_to_sign_in(exchange, facts).map(Some),
             Verdict::Forbidden => return Err(Fault::Forbidden { switch_url: self.login_url(Some(facts.target.as_str()), true) }),
+            Verdict::SecondFactor => return Err(Fault::SecondFactorMissing),
             Verdict::Unavailable => return Err(Fault::Unavailable { retry_after: 2 }),
             Verdict::Public | Verdict::Allow => {}
         }
