@@ -3,6 +3,8 @@
 
 // `cfg(test)` is always set here; saying so tells the lints that everything below is test code.
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod frame;
