@@ -294,8 +294,8 @@ async fn the_way_back_is_the_address_asked_for_byte_by_byte() {
         "/a%20b/%C3%A9;v=1?q=%2F%26&e=&f",
         "/x?rd=/y&next=https://a/b",
         "/x?a+b=c%2Bd",
-        "/x?q=\"<>{}|^`[]",
-        "/a|b",
+        "/x?q={}|^`[]'",
+        "/{\"a\"}|^[]'",
         &longest,
     ];
     let login_location = async |target: &str| {

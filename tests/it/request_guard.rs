@@ -106,6 +106,10 @@ async fn a_path_that_servers_read_in_different_ways_is_refused() {
         "/public#",
         "/public?x#y",
         "/#/../admin",
+        "/public/<b>",
+        "/public/`id`",
+        "/public?q=\"x\"",
+        "/public?q=<script>",
     ];
     let mut requests: Vec<Vec<u8>> = targets.iter().map(|target| line(&format!("GET {target} HTTP/1.1")).into_bytes()).collect();
     for raw in [&b"\0"[..], b"\t", b"\x01", b"\x7f", b"\x80", b"\xff", b"\xc3\xa9"] {
