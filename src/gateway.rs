@@ -352,7 +352,8 @@ impl ProxyHttp for Gateway {
     }
 
     /// Phase 4: rewrite the answer.
-    async fn response_filter(&self, _exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+    async fn response_filter(&self, exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+        exchange::speak_the_clients_version(exchange, response);
         let Some(route) = passage.route else { return Ok(()) };
         let hsts = self.0.hsts.as_ref().filter(|_| passage.facts.as_ref().is_some_and(|facts| facts.https));
         rewrite_response(response, self.0.routes.route(route), passage.private, hsts)

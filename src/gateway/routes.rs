@@ -106,7 +106,11 @@ impl Routes {
     /// # Errors
     /// When the page's origin may not.
     pub fn check_websocket_origin(&self, index: usize, headers: &HeaderMap, facts: &Facts) -> Result<(), Fault> {
-        let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let Some(origin) = origins.next() else { return Ok(()) };
+        if origins.next().is_some() {
+            return Err(Fault::ForeignOrigin);
+        }
         let origin = origin.to_str().unwrap_or_default();
         let same_host = origin
             .split_once("://")
