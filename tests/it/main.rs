@@ -13,6 +13,8 @@ mod identity_headers;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod proxying;
+#[cfg(test)]
 mod request_guard;
 #[cfg(test)]
 mod support;
