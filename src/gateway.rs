@@ -24,6 +24,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use exchange::Facts;
 use forward::{Forward, Strip, rewrite_response};
+use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderMap, HeaderValue, Method, Response};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -97,6 +98,9 @@ impl Gateway {
         passage.request_id = request_id(exchange, &facts);
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
         let facts = passage.facts.insert(facts).clone();
+        if !parts.routes.knows(&facts.host) {
+            return Err(Fault::UnknownHost);
+        }
         if let Some(location) = self.https_instead(exchange, &facts) {
             passage.decision = "redirect";
             return Ok(Some(redirect(308, &location)));
@@ -233,7 +237,20 @@ impl Gateway {
 
     async fn refuse(&self, exchange: &mut Exchange, passage: &Passage, fault: &Fault) -> Result<()> {
         let response = self.0.error_pages.render(fault, &exchange.req_header().headers, &passage.request_id);
+        self.answer(exchange, passage, response).await
+    }
+
+    /// Writes an answer of our own.
+    async fn answer(&self, exchange: &mut Exchange, passage: &Passage, mut response: Response<Bytes>) -> Result<()> {
+        if let Some(hsts) = self.hsts(passage) {
+            response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+        }
         exchange::write(exchange, response).await
+    }
+
+    /// `Strict-Transport-Security`, where the request came over TLS.
+    fn hsts(&self, passage: &Passage) -> Option<&HeaderValue> {
+        self.0.hsts.as_ref().filter(|_| passage.facts.as_ref().is_some_and(|facts| facts.https))
     }
 }
 
@@ -268,7 +285,7 @@ impl ProxyHttp for Gateway {
         exchange.set_write_timeout(Some(idle));
         exchange.set_total_drain_timeout(Some(exchange::LINGER));
         match self.decide(exchange, passage).await {
-            Ok(Some(response)) => exchange::write(exchange, response).await.map(|()| true),
+            Ok(Some(response)) => self.answer(exchange, passage, response).await.map(|()| true),
             Ok(None) => {
                 if passage.upgrade {
                     // An open WebSocket may be silent for as long as it likes.
@@ -355,8 +372,7 @@ impl ProxyHttp for Gateway {
     async fn response_filter(&self, exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         exchange::speak_the_clients_version(exchange, response);
         let Some(route) = passage.route else { return Ok(()) };
-        let hsts = self.0.hsts.as_ref().filter(|_| passage.facts.as_ref().is_some_and(|facts| facts.https));
-        rewrite_response(response, self.0.routes.route(route), passage.private, hsts)
+        rewrite_response(response, self.0.routes.route(route), passage.private, self.hsts(passage))
     }
 
     /// A request that may have reached the server is sent again only if that cannot matter.
@@ -380,10 +396,9 @@ impl ProxyHttp for Gateway {
     async fn fail_to_proxy(&self, exchange: &mut Exchange, error: &Error, passage: &mut Passage) -> FailToProxy {
         let code = match fault_of(error) {
             Some(fault) if exchange.response_written().is_none() => {
-                let status = self.0.error_pages.render(&fault, &exchange.req_header().headers, &passage.request_id);
-                let code = status.status().as_u16();
                 exchange.set_keepalive(None);
-                if exchange::write(exchange, status).await.is_err() { 0 } else { code }
+                let code = fault.status().as_u16();
+                if self.refuse(exchange, passage, &fault).await.is_err() { 0 } else { code }
             }
             _ => 0,
         };

@@ -61,14 +61,11 @@ impl Routes {
         })
     }
 
-    /// Where this request goes.
+    /// Where this request goes; its host must be known.
     ///
     /// # Errors
     /// The refusal where it goes nowhere.
     pub fn find(&self, facts: &Facts) -> Result<Way, Fault> {
-        if !self.knows(&facts.host) {
-            return Err(Fault::UnknownHost);
-        }
         let route = self.route_for(facts);
         if facts.target.has_encoded_slash() && !route.is_some_and(|index| self.routes[index].0.encoded_slashes) {
             return Err(Fault::BadRequest("The path holds an encoded slash."));
