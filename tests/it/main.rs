@@ -18,3 +18,5 @@ mod proxying;
 mod request_guard;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls;
