@@ -11,7 +11,11 @@ mod frame;
 #[cfg(test)]
 mod identity_headers;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod program;
 #[cfg(test)]
 mod proxying;
 #[cfg(test)]
