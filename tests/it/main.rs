@@ -3,10 +3,16 @@
 
 // `cfg(test)` is always set here; saying so tells the lints that everything below is test code.
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+mod identity_headers;
+#[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod request_guard;
 #[cfg(test)]
 mod support;
