@@ -9,4 +9,6 @@ mod frame;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod signing_in;
+#[cfg(test)]
 mod support;
