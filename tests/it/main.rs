@@ -5,9 +5,13 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod csrf;
+#[cfg(test)]
 mod frame;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod redirects;
 #[cfg(test)]
 mod signing_in;
 #[cfg(test)]
