@@ -222,6 +222,22 @@ async fn every_answer_of_our_own_carries_the_protective_headers() {
     check_headers(&gateway.api().get("/app").await, "GET /app as a program");
 }
 
+/// threats F07: over HTTPS browsers are told to stay there, by pages, redirects and refusals alike; over HTTP never.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_https_every_answer_of_our_own_keeps_browsers_there() {
+    let yaml = "server: { trusted_proxies: [127.0.0.0/8] }\ncookies: { secure: true }\nroutes: [{ path: /, upstream: sample }]";
+    let fixed = TestGateway::with(yaml).start().await;
+    let mut browser = fixed.browser();
+    for page in ["/auth/login", "/", "/auth/nowhere", "/auth/session", "/.well-known/change-password"] {
+        let answer = browser.open(page).await;
+        assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"), "{page}");
+    }
+    let plain = TestGateway::with("routes: [{ path: /, upstream: sample }]").start().await;
+    for page in ["/auth/login", "/", "/auth/nowhere"] {
+        assert_eq!(plain.browser().open(page).await.header("strict-transport-security"), None, "{page}");
+    }
+}
+
 fn check_headers(answer: &Answer, page: &str) {
     let header = |name: &str| answer.header(name).unwrap_or_else(|| panic!("{page}: no {name} on {}", answer.status)).to_owned();
     assert_eq!(header("cache-control"), "no-store", "{page}");
