@@ -19,11 +19,12 @@ use crate::gate::{Gate, Judgement, Verdict};
 use crate::identity::Identity;
 use crate::policy::Destination;
 use crate::portal::error_page::{ErrorPages, Fault};
-use crate::portal::{Presence, Visit};
+use crate::portal::{Presence, Visit, headers};
 use async_trait::async_trait;
 use bytes::Bytes;
 use exchange::Facts;
 use forward::{Forward, Strip, rewrite_response};
+use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderMap, HeaderValue, Method, Response};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -47,6 +48,7 @@ struct Parts {
     error_pages: ErrorPages,
     strip: Strip,
     hsts: Option<HeaderValue>,
+    own_hsts: Option<HeaderValue>,
 }
 
 /// One request on its way: what is known of it so far.
@@ -78,6 +80,7 @@ impl Gateway {
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
             hsts,
+            own_hsts: headers::hsts(&settings),
             settings,
         }))
     }
@@ -233,6 +236,15 @@ impl Gateway {
 
     async fn refuse(&self, exchange: &mut Exchange, passage: &Passage, fault: &Fault) -> Result<()> {
         let response = self.0.error_pages.render(fault, &exchange.req_header().headers, &passage.request_id);
+        self.answer(exchange, passage, response).await
+    }
+
+    /// Writes an answer of our own.
+    async fn answer(&self, exchange: &mut Exchange, passage: &Passage, mut response: Response<Bytes>) -> Result<()> {
+        let https = passage.facts.as_ref().is_some_and(|facts| facts.https);
+        if let Some(hsts) = self.0.own_hsts.clone().filter(|_| https) {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts);
+        }
         exchange::write(exchange, response).await
     }
 }
@@ -268,7 +280,7 @@ impl ProxyHttp for Gateway {
         exchange.set_write_timeout(Some(idle));
         exchange.set_total_drain_timeout(Some(exchange::LINGER));
         match self.decide(exchange, passage).await {
-            Ok(Some(response)) => exchange::write(exchange, response).await.map(|()| true),
+            Ok(Some(response)) => self.answer(exchange, passage, response).await.map(|()| true),
             Ok(None) => {
                 if passage.upgrade {
                     // An open WebSocket may be silent for as long as it likes.
@@ -460,7 +472,7 @@ fn redirect(status: u16, location: &str) -> Response<Bytes> {
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(http::header::LOCATION, location);
     }
-    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers::protect(response.headers_mut());
     response
 }
 

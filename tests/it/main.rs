@@ -7,6 +7,8 @@ mod access;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod csrf;
+#[cfg(test)]
 mod frame;
 #[cfg(test)]
 mod identity_headers;
@@ -14,5 +16,8 @@ mod identity_headers;
 mod pages;
 #[cfg(test)]
 mod request_guard;
+mod redirects;
+#[cfg(test)]
+mod signing_in;
 #[cfg(test)]
 mod support;
