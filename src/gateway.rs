@@ -7,6 +7,8 @@ mod connection;
 mod exchange;
 mod forward;
 mod head;
+mod identities;
+mod joined;
 mod routes;
 mod upstream;
 
@@ -26,6 +28,7 @@ use exchange::Facts;
 use forward::{Forward, Strip, rewrite_response};
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderMap, HeaderValue, Method, Response};
+use identities::Identities;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session as Exchange};
@@ -47,6 +50,7 @@ struct Parts {
     portal: axum::Router,
     error_pages: ErrorPages,
     strip: Strip,
+    identities: Identities,
     hsts: Option<HeaderValue>,
     own_hsts: Option<HeaderValue>,
 }
@@ -55,11 +59,11 @@ struct Parts {
 pub struct Passage {
     started: Instant,
     request_id: String,
-    facts: Option<Facts>,
+    facts: Option<Arc<Facts>>,
     route: Option<usize>,
     names_methods: bool,
     private: bool,
-    identity: Option<Identity>,
+    identity: Option<Arc<Identity>>,
     server: Option<Arc<Server>>,
     tried: Vec<Arc<Server>>,
     body: u64,
@@ -79,6 +83,7 @@ impl Gateway {
             portal,
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
+            identities: Identities::new(settings.identity.clone()),
             hsts,
             own_hsts: headers::hsts(&settings),
             settings,
@@ -99,7 +104,7 @@ impl Gateway {
         let facts = Facts::establish(exchange, &parts.settings)?;
         passage.request_id = request_id(exchange, &facts);
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
-        let facts = passage.facts.insert(facts).clone();
+        let facts = passage.facts.insert(Arc::new(facts)).clone();
         if let Some(location) = self.https_instead(exchange, &facts) {
             passage.decision = "redirect";
             return Ok(Some(redirect(308, &location)));
@@ -180,7 +185,7 @@ impl Gateway {
         parts.gate.note_activity(&presence);
         passage.private = verdict != Verdict::Public;
         if let Presence::Somebody { session, .. } = &presence {
-            passage.identity = Some(Identity::of(&session.user, &parts.settings.identity));
+            passage.identity = Some(parts.identities.of(&session.user));
         }
         Ok(None)
     }
@@ -340,10 +345,10 @@ impl ProxyHttp for Gateway {
         let forward = Forward {
             facts,
             route: self.0.routes.route(route),
-            identity: passage.identity.as_ref(),
+            identity: passage.identity.as_deref(),
             names_methods: passage.names_methods,
             request_id: &passage.request_id,
-            upstream_authority: &server.authority(),
+            server,
         };
         forward.apply(request, &self.0.strip)
     }
@@ -463,7 +468,7 @@ fn request_id(exchange: &Exchange, facts: &Facts) -> String {
 }
 
 fn new_request_id() -> String {
-    format!("{:032x}", u128::from_be_bytes(crate::entropy::random_bytes()))
+    format!("{:032x}", u128::from_be_bytes(crate::entropy::unique_bytes()))
 }
 
 fn redirect(status: u16, location: &str) -> Response<Bytes> {

@@ -14,9 +14,9 @@ mod frame;
 mod identity_headers;
 #[cfg(test)]
 mod pages;
+mod redirects;
 #[cfg(test)]
 mod request_guard;
-mod redirects;
 #[cfg(test)]
 mod signing_in;
 #[cfg(test)]

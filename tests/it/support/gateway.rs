@@ -151,7 +151,7 @@ impl Builder {
         for user in self.users {
             app.administration.add(user).await.unwrap();
         }
-        let running = server::start(app.clone()).await.unwrap_or_else(|error| panic!("{error}"));
+        let running = server::start(app.clone(), &server::Workers::current()).await.unwrap_or_else(|error| panic!("{error}"));
         TestGateway { running, app, clock, folder: self.folder }
     }
 }
