@@ -16,7 +16,7 @@ pub use connection::Connections;
 pub use routes::{Routes, RoutesError, wants_sample};
 
 use crate::app::App;
-use crate::config::{Settings, TlsSettings};
+use crate::config::Settings;
 use crate::gate::{Gate, Judgement, Verdict};
 use crate::identity::Identity;
 use crate::policy::Destination;
@@ -52,7 +52,6 @@ struct Parts {
     strip: Strip,
     identities: Identities,
     hsts: Option<HeaderValue>,
-    own_hsts: Option<HeaderValue>,
 }
 
 /// One request on its way: what is known of it so far.
@@ -76,7 +75,6 @@ impl Gateway {
     #[must_use]
     pub fn new(app: &App, routes: Routes, portal: axum::Router, error_pages: ErrorPages) -> Self {
         let settings = app.settings.clone();
-        let hsts = settings.server.tls.as_ref().and_then(hsts);
         Self(Arc::new(Parts {
             gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
             routes,
@@ -84,8 +82,7 @@ impl Gateway {
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
             identities: Identities::new(settings.identity.clone()),
-            hsts,
-            own_hsts: headers::hsts(&settings),
+            hsts: headers::hsts(&settings),
             settings,
         }))
     }
@@ -105,6 +102,9 @@ impl Gateway {
         passage.request_id = request_id(exchange, &facts);
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
         let facts = passage.facts.insert(Arc::new(facts)).clone();
+        if !parts.routes.knows(&facts.host) {
+            return Err(Fault::UnknownHost);
+        }
         if let Some(location) = self.https_instead(exchange, &facts) {
             passage.decision = "redirect";
             return Ok(Some(redirect(308, &location)));
@@ -246,11 +246,15 @@ impl Gateway {
 
     /// Writes an answer of our own.
     async fn answer(&self, exchange: &mut Exchange, passage: &Passage, mut response: Response<Bytes>) -> Result<()> {
-        let https = passage.facts.as_ref().is_some_and(|facts| facts.https);
-        if let Some(hsts) = self.0.own_hsts.clone().filter(|_| https) {
-            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts);
+        if let Some(hsts) = self.hsts(passage) {
+            response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
         }
         exchange::write(exchange, response).await
+    }
+
+    /// `Strict-Transport-Security`, where the request came over TLS.
+    fn hsts(&self, passage: &Passage) -> Option<&HeaderValue> {
+        self.0.hsts.as_ref().filter(|_| passage.facts.as_ref().is_some_and(|facts| facts.https))
     }
 }
 
@@ -369,10 +373,10 @@ impl ProxyHttp for Gateway {
     }
 
     /// Phase 4: rewrite the answer.
-    async fn response_filter(&self, _exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+    async fn response_filter(&self, exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+        exchange::speak_the_clients_version(exchange, response);
         let Some(route) = passage.route else { return Ok(()) };
-        let hsts = self.0.hsts.as_ref().filter(|_| passage.facts.as_ref().is_some_and(|facts| facts.https));
-        rewrite_response(response, self.0.routes.route(route), passage.private, hsts)
+        rewrite_response(response, self.0.routes.route(route), passage.private, self.hsts(passage))
     }
 
     /// A request that may have reached the server is sent again only if that cannot matter.
@@ -396,10 +400,9 @@ impl ProxyHttp for Gateway {
     async fn fail_to_proxy(&self, exchange: &mut Exchange, error: &Error, passage: &mut Passage) -> FailToProxy {
         let code = match fault_of(error) {
             Some(fault) if exchange.response_written().is_none() => {
-                let status = self.0.error_pages.render(&fault, &exchange.req_header().headers, &passage.request_id);
-                let code = status.status().as_u16();
                 exchange.set_keepalive(None);
-                if exchange::write(exchange, status).await.is_err() { 0 } else { code }
+                let code = fault.status().as_u16();
+                if self.refuse(exchange, passage, &fault).await.is_err() { 0 } else { code }
             }
             _ => 0,
         };
@@ -480,8 +483,4 @@ fn redirect(status: u16, location: &str) -> Response<Bytes> {
     headers::protect(response.headers_mut());
     response
 }
-
-fn hsts(tls: &TlsSettings) -> Option<HeaderValue> {
-    let seconds = tls.hsts.as_secs();
-    if seconds == 0 { None } else { HeaderValue::from_str(&format!("max-age={seconds}")).ok() }
 }

@@ -13,7 +13,13 @@ mod frame;
 #[cfg(test)]
 mod identity_headers;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod proxying;
 mod redirects;
 #[cfg(test)]
 mod request_guard;
@@ -21,3 +27,5 @@ mod request_guard;
 mod signing_in;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls;

@@ -63,6 +63,11 @@ impl TestGateway {
         self.running.addresses().iter().find_map(server::BoundAddress::tcp).expect("it listens on TCP")
     }
 
+    /// Every address it listens at, in the order of the configuration.
+    pub fn addresses(&self) -> &[server::BoundAddress] {
+        self.running.addresses()
+    }
+
     /// `http://127.0.0.1:port`.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address())
