@@ -7,6 +7,8 @@ mod connection;
 mod exchange;
 mod forward;
 mod head;
+mod identities;
+mod joined;
 mod routes;
 mod upstream;
 
@@ -14,18 +16,19 @@ pub use connection::Connections;
 pub use routes::{Routes, RoutesError, wants_sample};
 
 use crate::app::App;
-use crate::config::{Settings, TlsSettings};
+use crate::config::Settings;
 use crate::gate::{Gate, Judgement, Verdict};
 use crate::identity::Identity;
 use crate::policy::Destination;
 use crate::portal::error_page::{ErrorPages, Fault};
-use crate::portal::{Presence, Visit};
+use crate::portal::{Presence, Visit, headers};
 use async_trait::async_trait;
 use bytes::Bytes;
 use exchange::Facts;
 use forward::{Forward, Strip, rewrite_response};
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderMap, HeaderValue, Method, Response};
+use identities::Identities;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session as Exchange};
@@ -47,6 +50,7 @@ struct Parts {
     portal: axum::Router,
     error_pages: ErrorPages,
     strip: Strip,
+    identities: Identities,
     hsts: Option<HeaderValue>,
 }
 
@@ -54,11 +58,11 @@ struct Parts {
 pub struct Passage {
     started: Instant,
     request_id: String,
-    facts: Option<Facts>,
+    facts: Option<Arc<Facts>>,
     route: Option<usize>,
     names_methods: bool,
     private: bool,
-    identity: Option<Identity>,
+    identity: Option<Arc<Identity>>,
     server: Option<Arc<Server>>,
     tried: Vec<Arc<Server>>,
     body: u64,
@@ -71,14 +75,14 @@ impl Gateway {
     #[must_use]
     pub fn new(app: &App, routes: Routes, portal: axum::Router, error_pages: ErrorPages) -> Self {
         let settings = app.settings.clone();
-        let hsts = settings.server.tls.as_ref().and_then(hsts);
         Self(Arc::new(Parts {
             gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
             routes,
             portal,
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
-            hsts,
+            identities: Identities::new(settings.identity.clone()),
+            hsts: headers::hsts(&settings),
             settings,
         }))
     }
@@ -97,7 +101,7 @@ impl Gateway {
         let facts = Facts::establish(exchange, &parts.settings)?;
         passage.request_id = request_id(exchange, &facts);
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
-        let facts = passage.facts.insert(facts).clone();
+        let facts = passage.facts.insert(Arc::new(facts)).clone();
         if !parts.routes.knows(&facts.host) {
             return Err(Fault::UnknownHost);
         }
@@ -181,7 +185,7 @@ impl Gateway {
         parts.gate.note_activity(&presence);
         passage.private = verdict != Verdict::Public;
         if let Presence::Somebody { session, .. } = &presence {
-            passage.identity = Some(Identity::of(&session.user, &parts.settings.identity));
+            passage.identity = Some(parts.identities.of(&session.user));
         }
         Ok(None)
     }
@@ -345,10 +349,10 @@ impl ProxyHttp for Gateway {
         let forward = Forward {
             facts,
             route: self.0.routes.route(route),
-            identity: passage.identity.as_ref(),
+            identity: passage.identity.as_deref(),
             names_methods: passage.names_methods,
             request_id: &passage.request_id,
-            upstream_authority: &server.authority(),
+            server,
         };
         forward.apply(request, &self.0.strip)
     }
@@ -467,7 +471,7 @@ fn request_id(exchange: &Exchange, facts: &Facts) -> String {
 }
 
 fn new_request_id() -> String {
-    format!("{:032x}", u128::from_be_bytes(crate::entropy::random_bytes()))
+    format!("{:032x}", u128::from_be_bytes(crate::entropy::unique_bytes()))
 }
 
 fn redirect(status: u16, location: &str) -> Response<Bytes> {
@@ -476,11 +480,7 @@ fn redirect(status: u16, location: &str) -> Response<Bytes> {
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(http::header::LOCATION, location);
     }
-    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers::protect(response.headers_mut());
     response
 }
-
-fn hsts(tls: &TlsSettings) -> Option<HeaderValue> {
-    let seconds = tls.hsts.as_secs();
-    if seconds == 0 { None } else { HeaderValue::from_str(&format!("max-age={seconds}")).ok() }
 }

@@ -35,7 +35,7 @@ fn only_in(word: &str, allowed: &[&str]) {
 
 #[test]
 fn pingora_is_known_at_the_edge_only() {
-    only_in("pingora", &["gateway", "server", "cli/serve.rs"]);
+    only_in("pingora", &["gateway", "server", "logging.rs"]);
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod access;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod csrf;
+#[cfg(test)]
 mod frame;
 #[cfg(test)]
 mod identity_headers;
@@ -18,8 +20,11 @@ mod pages;
 mod program;
 #[cfg(test)]
 mod proxying;
+mod redirects;
 #[cfg(test)]
 mod request_guard;
+#[cfg(test)]
+mod signing_in;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
