@@ -3,6 +3,8 @@
 
 // `cfg(test)` is always set here; saying so tells the lints that everything below is test code.
 #[cfg(test)]
+mod account_pages;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod csrf;
@@ -12,6 +14,8 @@ mod frame;
 mod pages;
 #[cfg(test)]
 mod redirects;
+#[cfg(test)]
+mod registration;
 #[cfg(test)]
 mod signing_in;
 #[cfg(test)]
