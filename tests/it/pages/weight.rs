@@ -36,7 +36,7 @@ async fn the_login_page_takes_three_requests_and_less_than_fifteen_kilobytes() {
 /// The pictures in the README.
 async fn picture(browser: &Chromium) {
     browser.client().back().await.unwrap();
-    browser.resize_to(800, 600).await;
+    browser.resize_to(800, 640).await;
     for (name, dark) in [("readme-login-light", false), ("readme-login-dark", true)] {
         browser.set_dark(dark).await;
         browser.screenshot(name).await;
