@@ -93,6 +93,9 @@ impl Gateway {
     /// Decides on a request: it is answered here (`Err` where it is refused), or goes on.
     async fn decide(&self, exchange: &mut Exchange, passage: &mut Passage) -> Result<Option<Response<Bytes>>, Fault> {
         let parts = &self.0;
+        if exchange::asks_server(exchange.req_header()) {
+            return self.methods(exchange).map(Some);
+        }
         let facts = Facts::establish(exchange, &parts.settings)?;
         passage.request_id = request_id(exchange, &facts);
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
@@ -106,6 +109,23 @@ impl Gateway {
             Way::Redirect(location) => Ok(Some(redirect(302, &location))),
             Way::Route(route) => self.pass(exchange, passage, &facts, route).await,
         }
+    }
+
+    /// The methods let through, for whoever asks the server as a whole.
+    fn methods(&self, exchange: &Exchange) -> Result<Response<Bytes>, Fault> {
+        let methods = &self.0.settings.server.methods;
+        let (host, _) = exchange::host(exchange.req_header())?;
+        if !methods.contains(&Method::OPTIONS) {
+            return Err(Fault::MethodNotAllowed);
+        }
+        if !self.0.routes.knows(&host) {
+            return Err(Fault::UnknownHost);
+        }
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = http::StatusCode::NO_CONTENT;
+        let listed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_str(&listed).map_err(|_| Fault::Internal)?);
+        Ok(response)
     }
 
     async fn own_page(&self, exchange: &mut Exchange, passage: &mut Passage, facts: &Facts, own: Own) -> Result<Response<Bytes>, Fault> {
@@ -150,6 +170,7 @@ impl Gateway {
         match verdict {
             Verdict::Login => return self.ask_to_sign_in(exchange, facts).map(Some),
             Verdict::Forbidden => return Err(Fault::Forbidden { switch_url: self.login_url(Some(facts.target.as_str()), true) }),
+            Verdict::SecondFactor => return Err(Fault::SecondFactorMissing),
             Verdict::Unavailable => return Err(Fault::Unavailable { retry_after: 2 }),
             Verdict::Public | Verdict::Allow => {}
         }
@@ -257,6 +278,7 @@ impl ProxyHttp for Gateway {
         let idle = self.0.settings.server.timeouts.idle;
         exchange.set_read_timeout(Some(idle));
         exchange.set_write_timeout(Some(idle));
+        exchange.set_total_drain_timeout(Some(exchange::LINGER));
         match self.decide(exchange, passage).await {
             Ok(Some(response)) => self.answer(exchange, passage, response).await.map(|()| true),
             Ok(None) => {

@@ -3,6 +3,8 @@
 
 // `cfg(test)` is always set here; saying so tells the lints that everything below is test code.
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod account_pages;
 #[cfg(test)]
 mod architecture;
@@ -11,11 +13,15 @@ mod csrf;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+mod identity_headers;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod registration;
+#[cfg(test)]
+mod request_guard;
 #[cfg(test)]
 mod signing_in;
 #[cfg(test)]
