@@ -15,6 +15,8 @@ mod frame;
 #[cfg(test)]
 mod identity_headers;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod redirects;
