@@ -483,4 +483,3 @@ fn redirect(status: u16, location: &str) -> Response<Bytes> {
     headers::protect(response.headers_mut());
     response
 }
-}
