@@ -1,0 +1,10 @@
+//! The MongoDB adapter: accounts. One document an account, so that every method of the port is one atomic operation of
+//! the server; no transactions, TTL indexes, change streams or partial indexes are asked for.
+
+mod accounts;
+mod connection;
+mod record;
+mod url;
+
+pub use accounts::MongoAccounts;
+pub use url::MongoUrl;
