@@ -4,6 +4,11 @@
 mod accounts;
 mod connection;
 mod record;
+#[cfg(test)]
+#[path = "../../tests/it/support/mongo_server.rs"]
+pub(crate) mod server;
+#[cfg(test)]
+mod tests;
 mod url;
 
 pub use accounts::MongoAccounts;

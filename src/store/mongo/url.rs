@@ -4,6 +4,7 @@
 
 use mongodb::options::{ConnectionString, HostInfo, Tls};
 use percent_encoding::percent_decode_str;
+use std::net::IpAddr;
 use zeroize::Zeroizing;
 
 /// The database where the address names none.
@@ -30,15 +31,11 @@ impl MongoUrl {
         let parts = Parts::of(text)?;
         parts.check()?;
         let parsed = ConnectionString::parse(text).map_err(|_| parts.what_the_driver_refuses())?;
-        let (servers, local) = match &parsed.host_info {
-            HostInfo::HostIdentifiers(hosts) => (joined(hosts), hosts.iter().all(|host| is_local(&host.to_string()))),
-            HostInfo::DnsRecord(name) => (name.clone(), false),
-            _ => return Err(format!("names no server, {EXAMPLE}")),
-        };
         let srv = matches!(parsed.host_info, HostInfo::DnsRecord(_));
+        let local = !srv && parts.servers.split(',').all(is_local);
         let encrypted = parsed.tls.as_ref().map_or(srv, |tls| matches!(tls, Tls::Enabled(_)));
         let database = parsed.default_database.unwrap_or_else(|| DATABASE.to_owned());
-        Ok(Self { text: Zeroizing::new(text.to_owned()), servers, database, encrypted, local })
+        Ok(Self { text: Zeroizing::new(text.to_owned()), servers: parts.servers.to_owned(), database, encrypted, local })
     }
 
     /// Whether an address has one of our schemes.
@@ -144,13 +141,10 @@ fn port(server: &str) -> Option<&str> {
     behind_brackets.split_once(':').map(|(_, port)| port)
 }
 
-fn joined(hosts: &[mongodb::options::ServerAddress]) -> String {
-    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-}
-
 fn is_local(server: &str) -> bool {
-    let host = server.rsplit_once(':').map_or(server, |(host, _)| host).trim_matches(['[', ']']);
-    host == "localhost" || server.ends_with(".sock") || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    let host = server.strip_suffix(port(server).unwrap_or_default()).unwrap_or(server).trim_end_matches(':');
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost" || server.ends_with(".sock") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -160,11 +154,13 @@ mod tests {
     #[test]
     fn addresses_of_the_driver_are_taken() {
         for (text, servers, database, exposed) in [
-            ("mongodb://127.0.0.1", "127.0.0.1:27017", "portcullis", false),
+            ("mongodb://127.0.0.1", "127.0.0.1", "portcullis", false),
             ("mongodb://u:p%40ss@a.example:1,b.example:2/gate?replicaSet=rs0", "a.example:1,b.example:2", "gate", true),
-            ("mongodb://u:p@a.example/gate?tls=true&authSource=admin", "a.example:27017", "gate", false),
+            ("mongodb://u:p@a.example/gate?tls=true&authSource=admin", "a.example", "gate", false),
             ("mongodb://[::1]:27018/?directConnection=true", "[::1]:27018", "portcullis", false),
             ("mongodb+srv://u:p@cluster.example/gate", "cluster.example", "gate", false),
+            ("mongodb://localhost,[::1],a.example/gate", "localhost,[::1],a.example", "gate", true),
+            ("mongodb://localhost,[::1],127.0.0.1:1/gate", "localhost,[::1],127.0.0.1:1", "gate", false),
         ] {
             let url = MongoUrl::parse(text).unwrap();
             assert_eq!((url.servers(), url.database(), url.is_exposed()), (servers, database, exposed), "{text}");
