@@ -11,6 +11,7 @@ use mongodb::{Client, Database, bson::doc};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Longest time of one call; a request makes few of them and must answer within two seconds.
 const LONGEST_CALL: Duration = Duration::from_millis(1500);
@@ -21,6 +22,9 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(1);
 /// Longest time in which a server that answers may build indexes.
 const LONGEST_PREPARATION: Duration = Duration::from_mins(1);
 
+/// Longest time until the driver looks at a server again. When it finds one hanging it drops what waits for it.
+const LONGEST_HEARTBEAT: Duration = Duration::from_secs(2);
+
 /// Connections where the address says nothing (`maxPoolSize`).
 const CONNECTIONS: u32 = 32;
 
@@ -30,6 +34,9 @@ const CALLS: usize = 512;
 /// A connected MongoDB.
 pub(super) struct Connection {
     database: Database,
+    /// One for each connection of the pool. The driver's own queue keeps callers that have gone away, and serves one at
+    /// each event only: after a hang, calls would wait behind those for minutes.
+    connections: Arc<Semaphore>,
     breaker: Arc<Breaker>,
     runtime: StoreRuntime,
 }
@@ -47,7 +54,7 @@ impl Connection {
             let mut pause = Duration::from_millis(50);
             loop {
                 match open_once(&given, &prepare).await {
-                    Ok(database) => return Ok(database),
+                    Ok(opened) => return Ok(opened),
                     Err(error) if !is_unanswered(&error) => return Err(refused_at_start(&given, &error)),
                     Err(error) if waited.elapsed() + pause > patience => return Err(unreachable_at_start(&given, patience, &error)),
                     Err(_) => tokio::time::sleep(pause).await,
@@ -55,8 +62,9 @@ impl Connection {
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
         };
-        let database = runtime.wait(opening)?;
-        Ok(Self { database, breaker: Breaker::new("MongoDB", CALLS), runtime })
+        let (database, connections) = runtime.wait(opening)?;
+        let connections = Arc::new(Semaphore::new(connections));
+        Ok(Self { database, connections, breaker: Breaker::new("MongoDB", CALLS), runtime })
     }
 
     /// The database, for making operations.
@@ -71,6 +79,11 @@ impl Connection {
         T: Send + 'static,
     {
         let pass = self.breaker.pass()?;
+        let connections = Arc::clone(&self.connections);
+        let operation = async move {
+            let _connection = connections.acquire().await;
+            operation.await
+        };
         let call = async move {
             let outcome = tokio::time::timeout(LONGEST_CALL, operation).await;
             let outcome = outcome.map_err(|_| StoreError(format!("MongoDB did not answer within {LONGEST_CALL:?}")))?;
@@ -83,22 +96,26 @@ impl Connection {
     }
 }
 
-async fn open_once<P, F>(url: &MongoUrl, prepare: &P) -> Result<Database, Error>
+async fn open_once<P, F>(url: &MongoUrl, prepare: &P) -> Result<(Database, usize), Error>
 where
     P: Fn(Database) -> F,
     F: Future<Output = Result<(), Error>>,
 {
-    let database = within(LONGEST_CALL, connect(url)).await?;
+    let (database, connections) = within(LONGEST_CALL, connect(url)).await?;
     within(LONGEST_PREPARATION, prepare(database.clone())).await?;
-    Ok(database)
+    Ok((database, connections))
 }
 
-async fn connect(url: &MongoUrl) -> Result<Database, Error> {
+/// A database that answers, and how many connections there may be to it.
+async fn connect(url: &MongoUrl) -> Result<(Database, usize), Error> {
     let mut options = ClientOptions::parse(url.text()).await?;
     options.app_name.get_or_insert_with(|| "portcullis".to_owned());
-    options.max_pool_size.get_or_insert(CONNECTIONS);
-    options.connect_timeout = Some(LONGEST_CONNECT.min(options.connect_timeout.unwrap_or(LONGEST_CONNECT)));
-    options.server_selection_timeout = Some(LONGEST_CONNECT.min(options.server_selection_timeout.unwrap_or(LONGEST_CONNECT)));
+    let connections = options.max_pool_size.filter(|connections| *connections > 0).unwrap_or(CONNECTIONS);
+    options.max_pool_size = Some(connections);
+    options.max_connecting = Some(connections);
+    options.connect_timeout = at_most(LONGEST_CONNECT, options.connect_timeout);
+    options.server_selection_timeout = at_most(LONGEST_CONNECT, options.server_selection_timeout);
+    options.heartbeat_freq = at_most(LONGEST_HEARTBEAT, options.heartbeat_freq);
     // What is acknowledged survives the loss of a server, and a lock or a new password is never read past: whatever the
     // address says.
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
@@ -106,7 +123,11 @@ async fn connect(url: &MongoUrl) -> Result<Database, Error> {
     options.read_concern = None;
     let database = Client::with_options(options)?.database(url.database());
     database.run_command(doc! { "ping": 1 }).await?;
-    Ok(database)
+    Ok((database, usize::try_from(connections).unwrap_or(usize::MAX)))
+}
+
+fn at_most(longest: Duration, given: Option<Duration>) -> Option<Duration> {
+    Some(given.map_or(longest, |given| given.min(longest)))
 }
 
 async fn within<T>(longest: Duration, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
