@@ -3,10 +3,21 @@
 
 // `cfg(test)` is always set here; saying so tells the lints that everything below is test code.
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod architecture;
+#[cfg(test)]
+mod csrf;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+mod identity_headers;
+#[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod request_guard;
+mod redirects;
+#[cfg(test)]
+mod signing_in;
 #[cfg(test)]
 mod support;

@@ -10,6 +10,7 @@ pub mod form;
 pub mod gateway;
 pub mod message;
 pub mod raw;
+pub mod raw_h2;
 pub mod upstream;
 
 use std::future::Future;
