@@ -13,10 +13,12 @@ mod frame;
 #[cfg(test)]
 mod identity_headers;
 #[cfg(test)]
+mod mongo_accounts;
+#[cfg(test)]
 mod pages;
+mod redirects;
 #[cfg(test)]
 mod request_guard;
-mod redirects;
 #[cfg(test)]
 mod signing_in;
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod cookie_jar;
 pub mod form;
 pub mod gateway;
 pub mod message;
+pub mod mongo_server;
 pub mod raw;
 pub mod raw_h2;
 pub mod upstream;

@@ -113,9 +113,9 @@ async fn connect(url: &MongoUrl) -> Result<(Database, usize), Error> {
     let connections = options.max_pool_size.filter(|connections| *connections > 0).unwrap_or(CONNECTIONS);
     options.max_pool_size = Some(connections);
     options.max_connecting = Some(connections);
-    options.connect_timeout = at_most(LONGEST_CONNECT, options.connect_timeout);
-    options.server_selection_timeout = at_most(LONGEST_CONNECT, options.server_selection_timeout);
-    options.heartbeat_freq = at_most(LONGEST_HEARTBEAT, options.heartbeat_freq);
+    options.connect_timeout = Some(at_most(LONGEST_CONNECT, options.connect_timeout));
+    options.server_selection_timeout = Some(at_most(LONGEST_CONNECT, options.server_selection_timeout));
+    options.heartbeat_freq = Some(at_most(LONGEST_HEARTBEAT, options.heartbeat_freq));
     // What is acknowledged survives the loss of a server, and a lock or a new password is never read past: whatever the
     // address says.
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
@@ -126,8 +126,8 @@ async fn connect(url: &MongoUrl) -> Result<(Database, usize), Error> {
     Ok((database, usize::try_from(connections).unwrap_or(usize::MAX)))
 }
 
-fn at_most(longest: Duration, given: Option<Duration>) -> Option<Duration> {
-    Some(given.map_or(longest, |given| given.min(longest)))
+fn at_most(longest: Duration, given: Option<Duration>) -> Duration {
+    given.map_or(longest, |given| given.min(longest))
 }
 
 async fn within<T>(longest: Duration, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

@@ -142,9 +142,10 @@ fn port(server: &str) -> Option<&str> {
 }
 
 fn is_local(server: &str) -> bool {
+    let is_socket = server.to_ascii_lowercase().starts_with("%2f");
     let host = server.strip_suffix(port(server).unwrap_or_default()).unwrap_or(server).trim_end_matches(':');
     let host = host.trim_matches(['[', ']']);
-    host == "localhost" || server.ends_with(".sock") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    is_socket || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -158,6 +159,7 @@ mod tests {
             ("mongodb://u:p%40ss@a.example:1,b.example:2/gate?replicaSet=rs0", "a.example:1,b.example:2", "gate", true),
             ("mongodb://u:p@a.example/gate?tls=true&authSource=admin", "a.example", "gate", false),
             ("mongodb://[::1]:27018/?directConnection=true", "[::1]:27018", "portcullis", false),
+            ("mongodb://%2Ftmp%2Fmongodb-27017.sock/gate", "%2Ftmp%2Fmongodb-27017.sock", "gate", false),
             ("mongodb+srv://u:p@cluster.example/gate", "cluster.example", "gate", false),
             ("mongodb://localhost,[::1],a.example/gate", "localhost,[::1],a.example", "gate", true),
             ("mongodb://localhost,[::1],127.0.0.1:1/gate", "localhost,[::1],127.0.0.1:1", "gate", false),
