@@ -47,6 +47,7 @@ fn axum_is_known_to_our_own_pages_only() {
 #[test]
 fn databases_are_known_to_the_stores_only() {
     only_in("rusqlite", &["store"]);
+    only_in("mongodb::", &["store"]);
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod lifecycle;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod mongo_accounts;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod program;
