@@ -15,10 +15,12 @@ use crate::session::{CookieKey, SessionStore};
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
 use crate::store::memory::MemorySessions;
+use crate::store::mongo::MongoAccounts;
 use crate::store::sqlite::{Database, SqliteAccounts, SqliteSessions};
 use background::Background;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Everything a gateway or a command needs. Dropping it ends its threads and closes its stores.
 pub struct App {
@@ -159,6 +161,9 @@ impl App {
     }
 }
 
+/// How long a store on a network may take to come up when the gateway or a command starts.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// One [`Database`] for each file, however many stores name it.
 #[derive(Default)]
 struct Databases(Vec<(PathBuf, Arc<Database>)>);
@@ -182,6 +187,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
 fn open_accounts(kind: &UserStore, databases: &mut Databases) -> Result<Arc<dyn AccountStore>, StoreError> {
     match kind {
         UserStore::Sqlite(path) => Ok(Arc::new(SqliteAccounts::new(databases.open(path)?))),
+        UserStore::Mongo(url) => Ok(Arc::new(MongoAccounts::open(url, PATIENCE)?)),
     }
 }
 
@@ -199,7 +205,6 @@ mod tests {
     use crate::administration::AddedAccount;
     use crate::clock::{Stopwatch, SystemClock};
     use crate::fixture::{PASSWORD, attempt, password, settings};
-    use std::time::Duration;
 
     fn open(settings: &Arc<Settings>) -> Arc<App> {
         App::open(Arc::clone(settings), Arc::new(SystemClock)).unwrap()

@@ -1,6 +1,9 @@
 //! Adapters: where accounts and sessions are really kept. SQL lives here and nowhere else.
 
+mod breaker;
 pub mod memory;
+pub mod mongo;
+pub mod runtime;
 pub mod sqlite;
 
 #[cfg(test)]

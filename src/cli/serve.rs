@@ -52,8 +52,11 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
         for (what, address) in listening.chain(running.admin().map(|address| ("admin", address))) {
             writeln!(out, "{what}: {address}").map_err(|error| format!("cannot print the addresses: {error}"))?;
         }
-        let UserStore::Sqlite(path) = &app.settings.stores.users;
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), users = %path.display(), "serving");
+        let users = match &app.settings.stores.users {
+            UserStore::Sqlite(path) => path.display().to_string(),
+            UserStore::Mongo(url) => url.servers().to_owned(),
+        };
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), users, "serving");
         Ok(())
     })
 }

@@ -10,6 +10,7 @@ pub mod cookie_jar;
 pub mod form;
 pub mod gateway;
 pub mod message;
+pub mod mongo_server;
 pub mod program;
 pub mod raw;
 pub mod raw_h2;
