@@ -320,7 +320,7 @@ mod tests {
         for _ in 0..4 {
             assert_eq!(server.resolve("app.test", 80).await, Ok(addresses[1]));
         }
-        let again = pool.pick(&[server.clone()]).unwrap();
+        let again = pool.pick(std::slice::from_ref(&server)).unwrap();
         assert!(Arc::ptr_eq(&again, &server) && !server.is_ejected());
         assert!(pool.pick(&[server.clone(), server]).is_none(), "both have been tried");
         assert_eq!(pool.addresses(), 2);
