@@ -33,6 +33,8 @@ mod registration;
 #[cfg(test)]
 mod request_guard;
 #[cfg(test)]
+mod requirements;
+#[cfg(test)]
 mod signing_in;
 #[cfg(test)]
 mod support;
