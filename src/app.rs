@@ -7,7 +7,7 @@ mod secret;
 use crate::account::{AccountStore, Hasher};
 use crate::administration::Administration;
 use crate::clock::SharedClock;
-use crate::config::{Secret, SessionStoreKind, Settings, UserStore};
+use crate::config::{RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
 use crate::login::Login;
 use crate::profile::Profile;
 use crate::registration::Registration;
@@ -15,10 +15,12 @@ use crate::session::{CookieKey, SessionStore};
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
 use crate::store::memory::MemorySessions;
+use crate::store::redis::{Link, RedisSessions};
 use crate::store::sqlite::{Database, SqliteAccounts, SqliteSessions};
 use background::Background;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Everything a gateway or a command needs. Dropping it ends its threads and closes its stores.
 pub struct App {
@@ -76,6 +78,9 @@ enum Role {
     Command,
 }
 
+/// How long a gateway waits at its start for stores that start with it.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
+
 impl App {
     /// Opens the stores for a gateway.
     ///
@@ -97,7 +102,7 @@ impl App {
     fn open_as(role: Role, settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
         let mut databases = Databases::default();
         let accounts = open_accounts(&settings.stores.users, &mut databases)?;
-        let sessions = open_sessions(&settings, &mut databases)?;
+        let sessions = open_sessions(role, &settings, &mut databases)?;
         let secret = secret::resolve(&settings.secret)?;
         let hasher =
             Hasher::start(settings.accounts.hash).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))?;
@@ -185,10 +190,18 @@ fn open_accounts(kind: &UserStore, databases: &mut Databases) -> Result<Arc<dyn 
     }
 }
 
-fn open_sessions(settings: &Settings, databases: &mut Databases) -> Result<Arc<dyn SessionStore>, StoreError> {
+fn open_sessions(role: Role, settings: &Settings, databases: &mut Databases) -> Result<Arc<dyn SessionStore>, StoreError> {
     match &settings.stores.sessions {
         SessionStoreKind::Memory => Ok(Arc::new(MemorySessions::default())),
         SessionStoreKind::Sqlite(path) => Ok(Arc::new(SqliteSessions::new(databases.open(path)?, settings.sessions.cache))),
+        SessionStoreKind::Redis(address) => {
+            let link = Link::open(RedisAddress::clone(address))?;
+            // A command fails by itself where it needs the sessions; many do not.
+            if role == Role::Gateway {
+                link.wait(STORE_PATIENCE)?;
+            }
+            Ok(Arc::new(RedisSessions::new(Arc::new(link), &settings.stores.redis_prefix)))
+        }
     }
 }
 
@@ -199,7 +212,6 @@ mod tests {
     use crate::administration::AddedAccount;
     use crate::clock::{Stopwatch, SystemClock};
     use crate::fixture::{PASSWORD, attempt, password, settings};
-    use std::time::Duration;
 
     fn open(settings: &Arc<Settings>) -> Arc<App> {
         App::open(Arc::clone(settings), Arc::new(SystemClock)).unwrap()

@@ -15,6 +15,7 @@ mod findings;
 mod headers;
 mod later;
 mod policy;
+mod redis;
 mod risks;
 mod routes;
 mod secret;
@@ -26,6 +27,7 @@ mod units;
 mod upstream;
 
 pub use check::{Loaded, Problem, Report, default_path, load, load_str};
+pub use redis::{RedisAddress, RedisHost, RedisLogin, RedisServer};
 pub use secret::Secret;
 
 use crate::account::PasswordProfile;
@@ -229,6 +231,8 @@ pub struct StoreSettings {
     pub users: UserStore,
     /// Sessions.
     pub sessions: SessionStoreKind,
+    /// What stands before the name of every key in Redis.
+    pub redis_prefix: String,
 }
 
 /// `stores.users`.
@@ -245,6 +249,8 @@ pub enum SessionStoreKind {
     Memory,
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A Redis.
+    Redis(Box<RedisAddress>),
 }
 
 /// `accounts`.

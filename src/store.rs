@@ -1,6 +1,7 @@
 //! Adapters: where accounts and sessions are really kept. SQL lives here and nowhere else.
 
 pub mod memory;
+pub mod redis;
 pub mod runtime;
 pub mod sqlite;
 

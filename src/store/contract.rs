@@ -2,6 +2,7 @@
 //! [`account_stores`] or [`session_stores`].
 
 use super::memory::MemorySessions;
+use super::redis::{self, RedisSessions};
 use super::sqlite::{Database, SqliteAccounts, SqliteSessions};
 use crate::account::{
     Account, AccountId, AccountStore, CreateError, Email, Field, Group, PasswordHash, SessionMark, UpdateError, Username,
@@ -28,7 +29,7 @@ async fn account_stores<F: Future<Output = ()>>(check: impl Fn(Arc<dyn AccountSt
 }
 
 async fn session_stores<F: Future<Output = ()>>(check: impl Fn(Arc<dyn SessionStore>) -> F) {
-    let makers: [fn() -> Under<dyn SessionStore>; 3] = [memory_sessions, sqlite_sessions, sqlite_sessions_without_cache];
+    let makers: [fn() -> Under<dyn SessionStore>; 4] = [memory_sessions, sqlite_sessions, sqlite_sessions_without_cache, redis_sessions];
     for make in makers {
         let under = make();
         check(Arc::clone(&under.store)).await;
@@ -57,6 +58,11 @@ fn sqlite_sessions_with(patience: Duration) -> Under<dyn SessionStore> {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("test.db")).unwrap();
     Under { store: Arc::new(SqliteSessions::new(database, patience)), _folder: folder }
+}
+
+fn redis_sessions() -> Under<dyn SessionStore> {
+    let store = RedisSessions::new(redis::testing::link(), &redis::testing::prefix());
+    Under { store: Arc::new(store), _folder: tempfile::tempdir().unwrap() }
 }
 
 fn account(username: &str, email: &str) -> Account {

@@ -1,0 +1,14 @@
+//! Sessions in Redis, for several gateways side by side. One connection a process, kept up by a supervisor ([`link`]);
+//! what checks and acts is one command or one script, so that two gateways never see half of a change.
+
+mod connect;
+mod link;
+mod record;
+mod scripts;
+mod server;
+mod sessions;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use link::Link;
+pub use sessions::RedisSessions;
