@@ -27,6 +27,8 @@ mod units;
 mod upstream;
 
 pub use check::{Loaded, Problem, Report, default_path, load, load_str};
+#[cfg(test)]
+pub(crate) use redis::parse as parse_redis_address;
 pub use redis::{RedisAddress, RedisHost, RedisLogin, RedisServer};
 pub use secret::Secret;
 

@@ -87,7 +87,7 @@ pub(super) fn is_meant(text: &str) -> bool {
     text.starts_with("redis") || text.starts_with("valkey")
 }
 
-pub(super) fn parse(text: &str) -> Result<RedisAddress, Fault> {
+pub(crate) fn parse(text: &str) -> Result<RedisAddress, Fault> {
     let (scheme, rest) = text.split_once("://").ok_or("has no ://")?;
     let (tls, sentinels) = match scheme {
         "redis" => (false, false),

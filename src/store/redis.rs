@@ -9,6 +9,8 @@ mod server;
 mod sessions;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use link::Link;
 pub use sessions::RedisSessions;

@@ -1,7 +1,7 @@
 //! Links for this crate's tests: all to one server, and for each test a prefix of its own.
 
 use super::Link;
-use crate::config::{RedisAddress, RedisHost, RedisLogin, RedisServer as Which};
+use crate::config::{RedisAddress, parse_redis_address};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -13,16 +13,11 @@ pub(crate) use redis_server::RedisServer;
 static SERVER: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
 
 /// Long enough for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where a server is.
-pub(crate) fn address(port: u16) -> RedisAddress {
-    RedisAddress {
-        server: Which::One(RedisHost { host: "127.0.0.1".to_owned(), port }),
-        tls: false,
-        login: RedisLogin::default(),
-        database: 0,
-    }
+/// The address as it would be configured.
+pub(crate) fn address(text: &str) -> RedisAddress {
+    parse_redis_address(text).unwrap()
 }
 
 /// A link to the server that all tests share.
@@ -32,7 +27,7 @@ pub(crate) fn link() -> Arc<Link> {
 
 /// A link to this server.
 pub(crate) fn link_to(server: &RedisServer) -> Arc<Link> {
-    let link = Link::open(address(server.port())).unwrap();
+    let link = Link::open(address(&server.url())).unwrap();
     link.wait(PATIENCE).unwrap();
     Arc::new(link)
 }

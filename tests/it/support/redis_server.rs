@@ -25,7 +25,8 @@ struct Process {
 /// Starts the server and says its id; told to keep the folder, or at the end of the pipe, kills it.
 const GUARD: &str = r#"
     folder=$1; shift
-    redis-server "$@" >/dev/null 2>&1 </dev/null & server=$!
+    touch "$folder/redis.conf"
+    redis-server "$folder/redis.conf" "$@" >/dev/null 2>&1 </dev/null & server=$!
     echo $server
     read -r told
     kill -9 $server; wait $server
@@ -144,7 +145,7 @@ fn wait_for_log(log: &Path) -> bool {
     let started = Instant::now();
     while started.elapsed() < PATIENCE {
         let said = std::fs::read_to_string(log).unwrap_or_default();
-        if said.contains("Ready to accept connections") {
+        if said.contains("Ready to accept connections") || said.contains("Sentinel ID is") {
             return true;
         }
         if said.contains("Failed listening") || said.contains("Could not create server TCP") || said.contains("Address already in use") {
