@@ -9,4 +9,6 @@ mod frame;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod redis_sessions;
+#[cfg(test)]
 mod support;

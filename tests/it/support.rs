@@ -6,10 +6,12 @@ pub mod api_client;
 pub mod browser;
 pub mod chromium;
 pub mod cookie_jar;
+pub mod fault_proxy;
 pub mod form;
 pub mod gateway;
 pub mod message;
 pub mod raw;
+pub mod redis_server;
 pub mod upstream;
 
 use std::future::Future;

@@ -4,7 +4,7 @@ use super::server::ServerInfo;
 use crate::config::{RedisAddress, RedisHost, RedisLogin, RedisServer};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo as _, ProtocolVersion, PushInfo, PushKind,
     RedisConnectionInfo, RedisError, TlsMode,
@@ -22,37 +22,69 @@ pub(super) struct Fault {
 /// Commands that may queue up in front of the socket before their callers wait.
 const QUEUE: usize = 1024;
 
-/// Connects, signs in and looks whom we have met. `lost` is called when the connection ends.
-pub(super) async fn connect(address: &RedisAddress, lost: impl Fn() + Send + Sync + 'static) -> Result<MultiplexedConnection, Fault> {
-    let told = move |push: PushInfo| -> Result<(), ()> {
-        if push.kind == PushKind::Disconnection {
-            lost();
-        }
-        Ok(())
-    };
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(QUEUE)
-        .set_push_sender(told);
-    let client = client(address).await.map_err(|error| fault(&error))?;
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| fault(&error))?;
-    match ServerInfo::ask(&mut connection).await {
-        Ok(info) => info.refuse_what_does_not_work()?,
-        Err(error) if error.code() == Some("NOPERM") => {}
-        Err(error) => return Err(fault(&error)),
-    }
-    redis::cmd("PING").query_async::<()>(&mut connection).await.map_err(|error| fault(&error))?;
-    Ok(connection)
+/// Makes connections to one address, one after the other.
+pub(super) struct Connector {
+    address: RedisAddress,
+    /// Remembers its connections to Sentinels.
+    sentinels: Option<SentinelClient>,
+    connected_to: Option<ConnectionAddr>,
 }
 
-async fn client(address: &RedisAddress) -> Result<Client, RedisError> {
-    match &address.server {
-        RedisServer::One(host) => {
-            let info = host_address(host, address.tls).into_connection_info()?;
-            Client::open(info.set_tcp_settings(tcp_settings()).set_redis_settings(redis_settings(address)))
+impl Connector {
+    pub(super) fn new(address: RedisAddress) -> Self {
+        Self { address, sentinels: None, connected_to: None }
+    }
+
+    /// Connects, signs in and looks whom we have met. `lost` is called when the connection ends.
+    pub(super) async fn connect(&mut self, lost: impl Fn() + Send + Sync + 'static) -> Result<MultiplexedConnection, Fault> {
+        let told = move |push: PushInfo| -> Result<(), ()> {
+            if push.kind == PushKind::Disconnection {
+                lost();
+            }
+            Ok(())
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(QUEUE)
+            .set_push_sender(told);
+        let client = self.client().await.map_err(|error| fault(&error))?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| fault(&error))?;
+        match ServerInfo::ask(&mut connection).await {
+            Ok(info) => info.refuse_what_does_not_work()?,
+            Err(error) if error.code() == Some("NOPERM") => {}
+            Err(error) => return Err(fault(&error)),
         }
-        RedisServer::Sentinels { hosts, service, login } => sentinels(address, hosts, service, login)?.build()?.async_get_client().await,
+        redis::cmd("PING").query_async::<()>(&mut connection).await.map_err(|error| fault(&error))?;
+        self.connected_to = Some(client.get_connection_info().addr().clone());
+        Ok(connection)
+    }
+
+    /// Whether Sentinels name another server by now. The former one may go on for a while without knowing, and what is
+    /// written there is lost.
+    pub(super) async fn has_moved(&mut self) -> bool {
+        if self.sentinels.is_none() {
+            return false;
+        }
+        let Ok(client) = self.client().await else { return false };
+        self.connected_to.as_ref() != Some(client.get_connection_info().addr())
+    }
+
+    async fn client(&mut self) -> Result<Client, RedisError> {
+        let address = &self.address;
+        match &address.server {
+            RedisServer::One(host) => {
+                let info = host_address(host, address.tls).into_connection_info()?;
+                Client::open(info.set_tcp_settings(tcp_settings()).set_redis_settings(redis_settings(address)))
+            }
+            RedisServer::Sentinels { hosts, service, login } => {
+                let client = match self.sentinels.take() {
+                    Some(client) => client,
+                    None => sentinels(address, hosts, service, login)?.build()?,
+                };
+                self.sentinels.insert(client).async_get_client().await
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! commands fail at once, instead of piling up, until the supervisor has had an answer on a new connection. A connection
 //! that merely broke is replaced at once, and commands wait for that as long as they would for an answer.
 
-use super::connect::{Fault, connect};
+use super::connect::{Connector, Fault};
 use super::server;
 use crate::clock::Stopwatch;
 use crate::config::RedisAddress;
@@ -239,11 +239,12 @@ impl Shared {
 
 /// Connects, watches, and connects again, as long as the link is there.
 async fn supervise(address: RedisAddress, shared: Weak<Shared>) {
+    let mut connector = Connector::new(address.clone());
     let (mut number, mut failed) = (0, 0);
     loop {
         number += 1;
         let lost = shared.clone();
-        let attempt = connect(&address, move || {
+        let attempt = connector.connect(move || {
             if let Some(shared) = lost.upgrade() {
                 shared.lost(number);
             }
@@ -259,7 +260,7 @@ async fn supervise(address: RedisAddress, shared: Weak<Shared>) {
                 if failed > 0 {
                     tracing::info!(server = %address, "connected to Redis again");
                 }
-                watch_over(number, connection, &shared).await;
+                watch_over(number, connection, &shared, &mut connector).await;
                 if matches!(*shared.state.borrow(), State::Closed) {
                     return;
                 }
@@ -295,7 +296,7 @@ impl Shared {
 }
 
 /// Returns when the connection is no longer in use.
-async fn watch_over(number: u64, mut connection: MultiplexedConnection, shared: &Shared) {
+async fn watch_over(number: u64, mut connection: MultiplexedConnection, shared: &Shared, connector: &mut Connector) {
     let mut states = shared.state.subscribe();
     loop {
         let replaced = states.wait_for(|state| !matches!(state, State::Up(used, _) if *used == number));
@@ -303,7 +304,11 @@ async fn watch_over(number: u64, mut connection: MultiplexedConnection, shared: 
             return;
         }
         match timeout(PATIENCE, redis::cmd("PING").query_async::<()>(&mut connection)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => {
+                if timeout(PATIENCE, connector.has_moved()).await == Ok(true) {
+                    shared.take_out(Some(number), "the Sentinels name another server by now");
+                }
+            }
             Ok(Err(error)) if is_broken(&error) => shared.lost(number),
             Ok(Err(error)) => shared.take_out(Some(number), &error.to_string()),
             Err(_) => shared.take_out(Some(number), "it does not answer in time"),

@@ -48,18 +48,22 @@ async fn keys(server: &RedisServer) -> HashMap<String, i64> {
     lifetimes
 }
 
-async fn until_answered(sessions: &RedisSessions) {
+async fn until(what: &str, happens: impl AsyncFn() -> bool) {
     let started = Stopwatch::start();
-    while sessions.ping().await.is_err() {
-        assert!(started.elapsed() < PATIENCE, "no recovery");
+    while !happens().await {
+        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+async fn until_answered(sessions: &RedisSessions) {
+    until("the store answers again", async || sessions.ping().await.is_ok()).await;
 }
 
 /// contract 7, threats.md S03: the names, an end to each, and nothing in them that a browser could present
 #[tokio::test]
 async fn keys_have_the_documented_names_and_each_has_an_end() {
-    let server = RedisServer::start();
+    let server = RedisServer::start_durable();
     let sessions = RedisSessions::new(link_to(&server), "portcullis:");
     let (id, session) = (SessionId::random(), session());
     sessions.create(id.key(), &session, 50).await.unwrap();
@@ -78,7 +82,9 @@ async fn keys_have_the_documented_names_and_each_has_an_end() {
     for (key, left) in &found {
         assert!(expected.get(key).is_some_and(|range| range.contains(left)), "{key} ends in {left} s");
     }
-    assert_ne!(hash, moved.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let (written, hex) = (server.dump(), super::record::write_key(&SessionKey(moved.0)));
+    let holds = |part: &[u8]| written.windows(part.len()).any(|window| window == part);
+    assert!(holds(hash.as_bytes()) && !holds(hex.as_bytes()) && !holds(&moved.0));
 }
 
 #[tokio::test]
@@ -217,30 +223,32 @@ async fn a_server_that_is_not_there_is_waited_for_and_then_given_up() {
 /// issue: Sentinel
 #[tokio::test]
 async fn sentinels_are_asked_which_server_is_the_primary_also_after_a_failover() {
-    let primary = RedisServer::start();
+    let primary = RedisServer::start_with(&["--save", "", "--repl-diskless-sync-delay", "0"]);
     let replica = RedisServer::start_with(&["--save", "", "--replicaof", "127.0.0.1", &primary.port().to_string()]);
     let sentinel = RedisServer::start_with(&["--sentinel"]);
-    let mut asked = beside_sentinel(&sentinel).await;
     let monitor = ["MONITOR", "main", "127.0.0.1", &primary.port().to_string(), "1"];
-    redis::cmd("SENTINEL").arg(&monitor[..]).query_async::<()>(&mut asked).await.unwrap();
+    redis::cmd("SENTINEL").arg(&monitor[..]).query_async::<()>(&mut beside(&sentinel).await).await.unwrap();
     let link = Link::open(address(&format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port()))).unwrap();
     link.wait(PATIENCE).unwrap();
     let sessions = RedisSessions::new(Arc::new(link), "");
     sessions.create(KEY, &session(), 50).await.unwrap();
-    assert_eq!(keys(&primary).await.len(), 3);
-    let started = Stopwatch::start();
-    while redis::cmd("SENTINEL").arg("FAILOVER").arg("main").query_async::<()>(&mut asked).await.is_err() {
-        assert!(started.elapsed() < PATIENCE, "the sentinel does not find the replica");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let started = Stopwatch::start();
-    while sessions.create(SessionKey([2; 32]), &session(), 50).await.is_err() || keys(&replica).await.len() < 5 {
-        assert!(started.elapsed() < PATIENCE, "still at the old primary");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until("the replica has it", async || keys(&replica).await.len() == 3).await;
+    let failover = ["FAILOVER", "main"];
+    until("the failover begins", async || {
+        redis::cmd("SENTINEL").arg(&failover[..]).query_async::<()>(&mut beside(&sentinel).await).await.is_ok()
+    })
+    .await;
+    until("the replica is the primary", async || {
+        let role = redis::cmd("INFO").arg("replication").query_async::<String>(&mut beside(&replica).await).await.unwrap();
+        role.contains("role:master")
+    })
+    .await;
+    // What is created from now on is there only if it was sent there.
+    let second = SessionKey([2; 32]);
+    until("the new primary is written to", async || {
+        let _ = sessions.create(second, &session(), 50).await;
+        keys(&replica).await.contains_key(&format!("session:{}", super::record::write_key(&second)))
+    })
+    .await;
     assert!(sessions.find(&KEY, SystemClock.now()).await.unwrap().is_some());
-}
-
-async fn beside_sentinel(server: &RedisServer) -> redis::aio::MultiplexedConnection {
-    beside(server).await
 }

@@ -72,9 +72,11 @@ impl RedisServer {
         self.port
     }
 
-    /// Where it writes to.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// Everything that it has written; nothing unless it is durable.
+    pub fn dump(&self) -> Vec<u8> {
+        let folder = self.folder.join("appendonlydir");
+        let files = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+        files.flat_map(|file| std::fs::read(file).unwrap()).collect()
     }
 
     /// Makes it hang: it accepts connections and never answers.
