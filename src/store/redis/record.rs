@@ -2,10 +2,9 @@
 
 use crate::account::AccountId;
 use crate::clock::Timestamp;
-use crate::session::{Session, SessionKey, SessionUser};
+use crate::session::{Session, SessionUser};
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 use uuid::Uuid;
@@ -77,26 +76,6 @@ pub(super) fn read(fields: Fields) -> Result<Option<Session>, StoreError> {
         client,
         user_agent: agent,
     }))
-}
-
-/// How a key is written: in lower-case hex.
-pub(super) fn write_key(key: &SessionKey) -> String {
-    key.0.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// The key that was written.
-pub(super) fn read_key(text: &str) -> Result<SessionKey, StoreError> {
-    let mut key = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return Err(StoreError("a session in Redis has a key that is none of ours".to_owned()));
-    }
-    for (index, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).map_err(unreadable)?;
-    }
-    Ok(SessionKey(key))
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -45,7 +45,7 @@ impl RedisSessions {
     }
 
     fn session_key(&self, key: &SessionKey) -> String {
-        format!("{}{}", self.session, record::write_key(key))
+        format!("{}{key}", self.session)
     }
 }
 
@@ -53,7 +53,7 @@ impl RedisSessions {
 impl SessionStore for RedisSessions {
     async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError> {
         let mut create = self.script(&CREATE);
-        create.arg(record::write_key(&key)).arg(max_per_user.max(1)).arg(&record::write(session)?[..]);
+        create.arg(key.to_string()).arg(max_per_user.max(1)).arg(&record::write(session)?[..]);
         self.link.run(&create).await
     }
 
@@ -66,25 +66,25 @@ impl SessionStore for RedisSessions {
 
     async fn rotate(&self, old: &SessionKey, new: SessionKey, session: &Session) -> Result<bool, StoreError> {
         let mut rotate = self.script(&ROTATE);
-        rotate.arg(record::write_key(old)).arg(record::write_key(&new)).arg(&record::write(session)?[..]);
+        rotate.arg(old.to_string()).arg(new.to_string()).arg(&record::write(session)?[..]);
         self.link.run(&rotate).await
     }
 
     fn touch(&self, key: &SessionKey, seen: Timestamp) {
         let mut touch = redis::cmd("EVAL");
-        touch.arg(TOUCH).arg(2).arg(&self.by_expiry).arg(self.session_key(key)).arg(record::write_key(key)).arg(seen.0);
+        touch.arg(TOUCH).arg(2).arg(&self.by_expiry).arg(self.session_key(key)).arg(key.to_string()).arg(seen.0);
         self.link.send(&mut touch);
     }
 
     async fn end(&self, key: &SessionKey) -> Result<bool, StoreError> {
         let mut end = self.script(&END);
-        end.arg(record::write_key(key));
+        end.arg(key.to_string());
         self.link.run(&end).await
     }
 
     async fn end_all(&self, account: AccountId, except: Option<&SessionKey>) -> Result<u64, StoreError> {
         let mut end = self.script(&END_ALL);
-        end.arg(account.to_string()).arg(except.map(record::write_key).unwrap_or_default()).arg("");
+        end.arg(account.to_string()).arg(except.map(ToString::to_string).unwrap_or_default()).arg("");
         self.link.run(&end).await
     }
 
@@ -105,8 +105,9 @@ impl SessionStore for RedisSessions {
         list.arg(account.to_string());
         let mut sessions = Vec::new();
         for (key, fields) in self.link.run_reading::<Vec<(String, Fields)>>(&list).await? {
+            let key = key.parse().map_err(|_| StoreError("a user's index in Redis names what is no session of ours".to_owned()))?;
             let session = record::read(fields)?.filter(|session| !session.expired(now));
-            sessions.extend(session.map(|session| Ok::<_, StoreError>((record::read_key(&key)?, Arc::new(session)))).transpose()?);
+            sessions.extend(session.map(|session| (key, Arc::new(session))));
         }
         Ok(sessions)
     }
