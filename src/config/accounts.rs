@@ -41,10 +41,8 @@ pub(super) fn secret(root: &mut Section<'_>, stores: Option<&StoreSettings>) -> 
     let Some(field) = root.take("secret").filter(|field| !field.is_null()) else {
         let stores = stores?;
         if let SessionStoreKind::Redis(_) = stores.sessions {
-            root.error(
-                "secret",
-                "must be written where stores are not in files, since all instances need the same; `portcullis secret` makes one",
-            );
+            // Made here, it would differ between gateways that share the store.
+            root.error("secret", "is missing, and with a store on a network it must be given; `portcullis secret` makes one");
             return None;
         }
         let UserStore::Sqlite(file) = &stores.users;

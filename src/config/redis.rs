@@ -4,6 +4,7 @@
 use super::Secret;
 use percent_encoding::percent_decode_str;
 use std::fmt;
+use std::net::IpAddr;
 
 /// Where a Redis is and how to sign in there.
 #[derive(Clone, Debug)]
@@ -50,6 +51,18 @@ pub struct RedisLogin {
     pub username: Option<String>,
     /// Password.
     pub password: Option<Secret>,
+}
+
+impl RedisAddress {
+    /// Whether what is said there leaves the machine.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        let hosts = match &self.server {
+            RedisServer::One(host) => std::slice::from_ref(host),
+            RedisServer::Sentinels { hosts, .. } => hosts,
+        };
+        hosts.iter().any(|RedisHost { host, .. }| host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()))
+    }
 }
 
 /// The address without user and password.

@@ -1,6 +1,9 @@
 //! What must hold of every store. One suite for each port, run over all adapters: a new adapter joins with a line in
 //! [`account_stores`] or [`session_stores`].
 
+mod counters;
+mod one_time;
+
 use super::memory::MemorySessions;
 use super::redis::{self, RedisSessions};
 use super::sqlite::{Database, SqliteAccounts, SqliteSessions};
@@ -36,9 +39,14 @@ async fn session_stores<F: Future<Output = ()>>(check: impl Fn(Arc<dyn SessionSt
     }
 }
 
-fn sqlite_accounts() -> Under<dyn AccountStore> {
+fn open_database() -> (TempDir, Arc<Database>) {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("test.db")).unwrap();
+    (folder, database)
+}
+
+fn sqlite_accounts() -> Under<dyn AccountStore> {
+    let (folder, database) = open_database();
     Under { store: Arc::new(SqliteAccounts::new(database)), _folder: folder }
 }
 
@@ -55,13 +63,16 @@ fn sqlite_sessions_without_cache() -> Under<dyn SessionStore> {
 }
 
 fn sqlite_sessions_with(patience: Duration) -> Under<dyn SessionStore> {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&folder.path().join("test.db")).unwrap();
+    let (folder, database) = open_database();
     Under { store: Arc::new(SqliteSessions::new(database, patience)), _folder: folder }
 }
 
+fn redis_link() -> Arc<redis::Link> {
+    redis::testing::link()
+}
+
 fn redis_sessions() -> Under<dyn SessionStore> {
-    let store = RedisSessions::new(redis::testing::link(), &redis::testing::prefix());
+    let store = RedisSessions::new(redis_link(), &redis::testing::prefix());
     Under { store: Arc::new(store), _folder: tempfile::tempdir().unwrap() }
 }
 

@@ -2,7 +2,9 @@
 //! what checks and acts is one command or one script, so that two gateways never see half of a change.
 
 mod connect;
+mod counters;
 mod link;
+mod one_time;
 mod record;
 mod scripts;
 mod server;
@@ -12,5 +14,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use counters::RedisCounters;
 pub use link::Link;
+pub use one_time::RedisOneTime;
 pub use sessions::RedisSessions;

@@ -179,5 +179,5 @@ fn sessions_in_redis_need_an_address_that_can_be_read_and_a_secret_that_is_writt
         &format!("{secret}\nstores: {{redis_prefix: 'x y'}}"),
         &["3:24: stores.redis_prefix: \"x y\" is not a prefix of keys"],
     );
-    check_after_route("stores: {sessions: 'redis://cache'}", &["1:1: secret: must be written"]);
+    check_after_route("stores: {sessions: 'redis://cache'}", &["1:1: secret: is missing, and with a store on a network it must be given"]);
 }

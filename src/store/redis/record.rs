@@ -47,8 +47,8 @@ pub(super) fn write(session: &Session) -> Result<[String; 11], StoreError> {
         session.expires_at.0.to_string(),
         to_json(&details)?,
         ends.0.to_string(),
-        millis(ends.since(session.last_seen)).max(1).to_string(),
-        millis(session.expires_at.since(session.last_seen)).max(1).to_string(),
+        left(ends.since(session.last_seen)).to_string(),
+        left(session.expires_at.since(session.last_seen)).to_string(),
     ])
 }
 
@@ -76,6 +76,11 @@ pub(super) fn read(fields: Fields) -> Result<Option<Session>, StoreError> {
         client,
         user_agent: agent,
     }))
+}
+
+/// How long a key is to be kept, in milliseconds; Redis takes no less than one.
+pub(super) fn left(duration: Duration) -> u64 {
+    millis(duration).max(1)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -1,11 +1,10 @@
 //! What a Redis says of itself: whether it works for us at all, and whether it might lose what we keep there.
 
 use super::connect::Fault;
-use crate::config::{RedisAddress, RedisServer};
+use crate::config::RedisAddress;
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 /// The answer to `INFO`.
 pub(super) struct ServerInfo(HashMap<String, String>);
@@ -74,22 +73,14 @@ fn persistence(save: &str) -> Option<String> {
 }
 
 fn password(address: &RedisAddress) -> Option<String> {
-    let elsewhere = match &address.server {
-        RedisServer::One(host) => !is_loopback(&host.host),
-        RedisServer::Sentinels { hosts, .. } => hosts.iter().any(|host| !is_loopback(&host.host)),
-    };
     let told = format!("{address} takes anyone without a password: set requirepass or an access list, and name it in stores.sessions");
-    (elsewhere && address.login.password.is_none()).then_some(told)
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    (address.is_remote() && address.login.password.is_none()).then_some(told)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{RedisHost, RedisLogin, Secret};
+    use crate::config::{RedisHost, RedisLogin, RedisServer, Secret};
 
     fn address(host: &str, password: Option<&str>) -> RedisAddress {
         RedisAddress {

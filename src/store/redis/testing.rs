@@ -20,6 +20,11 @@ pub(crate) fn address(text: &str) -> RedisAddress {
     parse_redis_address(text).unwrap()
 }
 
+/// Where the server is that all tests share.
+pub(crate) fn shared_address() -> RedisAddress {
+    address(&SERVER.url())
+}
+
 /// A link to the server that all tests share.
 pub(crate) fn link() -> Arc<Link> {
     link_to(&SERVER)

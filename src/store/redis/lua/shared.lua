@@ -1,4 +1,4 @@
--- Stands before every script. KEYS[1] is the index by expiry; ARGV[1] and ARGV[2] are the beginnings of the names of
+-- Stands before the scripts of sessions. KEYS[1] is the index by expiry; ARGV[1] and ARGV[2] are the beginnings of the names of
 -- sessions and of users' indexes. A single server holds all keys, so scripts may make up names of keys.
 
 local by_expiry = KEYS[1]
