@@ -25,8 +25,10 @@ pub enum Verdict {
     Allow,
     /// Must sign in first.
     Login,
-    /// Is known and may not.
+    /// May not, whoever it is or because of who it is.
     Forbidden,
+    /// May not without a second factor, which nobody can give yet.
+    SecondFactor,
     /// Cannot be decided: the session store did not answer.
     Unavailable,
 }
@@ -39,7 +41,7 @@ impl Verdict {
             Self::Public => "public",
             Self::Allow => "allow",
             Self::Login => "unauthorized",
-            Self::Forbidden => "forbidden",
+            Self::Forbidden | Self::SecondFactor => "forbidden",
             Self::Unavailable => "unavailable",
         }
     }
@@ -95,8 +97,9 @@ impl Gate {
         let requirement = policy.requirement(destination);
         let verdict = match (requirement.access, presence) {
             (Access::Public, _) => Verdict::Public,
+            (Access::Deny, _) => Verdict::Forbidden,
             // No second factor can be given yet, so a rule that asks for one lets nobody in.
-            (Access::Deny | Access::Mfa, _) => Verdict::Forbidden,
+            (Access::Mfa, _) => Verdict::SecondFactor,
             (Access::Authenticated, Presence::Nobody) => Verdict::Login,
             (Access::Authenticated, Presence::Unknown) => Verdict::Unavailable,
             (Access::Authenticated, Presence::Somebody { session, .. }) => match requirement.only {
@@ -217,7 +220,7 @@ mod tests {
         assert_eq!(verdict(Access::Authenticated, &["admins"], &somebody(&["users"])), Verdict::Forbidden);
         assert_eq!(verdict(Access::Authenticated, &["admins"], &somebody(&["admins"])), Verdict::Allow);
         assert_eq!(verdict(Access::Deny, &[], &somebody(&["admins"])), Verdict::Forbidden);
-        assert_eq!(verdict(Access::Mfa, &[], &somebody(&["admins"])), Verdict::Forbidden);
+        assert_eq!(verdict(Access::Mfa, &[], &somebody(&["admins"])), Verdict::SecondFactor);
     }
 
     /// threats.md B22

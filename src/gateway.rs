@@ -19,11 +19,12 @@ use crate::gate::{Gate, Judgement, Verdict};
 use crate::identity::Identity;
 use crate::policy::Destination;
 use crate::portal::error_page::{ErrorPages, Fault};
-use crate::portal::{Presence, Visit};
+use crate::portal::{Presence, Visit, headers};
 use async_trait::async_trait;
 use bytes::Bytes;
 use exchange::Facts;
 use forward::{Forward, Strip, rewrite_response};
+use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderMap, HeaderValue, Method, Response};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -47,6 +48,7 @@ struct Parts {
     error_pages: ErrorPages,
     strip: Strip,
     hsts: Option<HeaderValue>,
+    own_hsts: Option<HeaderValue>,
 }
 
 /// One request on its way: what is known of it so far.
@@ -78,6 +80,7 @@ impl Gateway {
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
             hsts,
+            own_hsts: headers::hsts(&settings),
             settings,
         }))
     }
@@ -90,6 +93,9 @@ impl Gateway {
     /// Decides on a request: it is answered here (`Err` where it is refused), or goes on.
     async fn decide(&self, exchange: &mut Exchange, passage: &mut Passage) -> Result<Option<Response<Bytes>>, Fault> {
         let parts = &self.0;
+        if exchange::asks_server(exchange.req_header()) {
+            return self.methods(exchange).map(Some);
+        }
         let facts = Facts::establish(exchange, &parts.settings)?;
         passage.request_id = request_id(exchange, &facts);
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
@@ -103,6 +109,23 @@ impl Gateway {
             Way::Redirect(location) => Ok(Some(redirect(302, &location))),
             Way::Route(route) => self.pass(exchange, passage, &facts, route).await,
         }
+    }
+
+    /// The methods let through, for whoever asks the server as a whole.
+    fn methods(&self, exchange: &Exchange) -> Result<Response<Bytes>, Fault> {
+        let methods = &self.0.settings.server.methods;
+        let (host, _) = exchange::host(exchange.req_header())?;
+        if !methods.contains(&Method::OPTIONS) {
+            return Err(Fault::MethodNotAllowed);
+        }
+        if !self.0.routes.knows(&host) {
+            return Err(Fault::UnknownHost);
+        }
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = http::StatusCode::NO_CONTENT;
+        let listed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_str(&listed).map_err(|_| Fault::Internal)?);
+        Ok(response)
     }
 
     async fn own_page(&self, exchange: &mut Exchange, passage: &mut Passage, facts: &Facts, own: Own) -> Result<Response<Bytes>, Fault> {
@@ -147,6 +170,7 @@ impl Gateway {
         match verdict {
             Verdict::Login => return self.ask_to_sign_in(exchange, facts).map(Some),
             Verdict::Forbidden => return Err(Fault::Forbidden { switch_url: self.login_url(Some(facts.target.as_str()), true) }),
+            Verdict::SecondFactor => return Err(Fault::SecondFactorMissing),
             Verdict::Unavailable => return Err(Fault::Unavailable { retry_after: 2 }),
             Verdict::Public | Verdict::Allow => {}
         }
@@ -212,6 +236,15 @@ impl Gateway {
 
     async fn refuse(&self, exchange: &mut Exchange, passage: &Passage, fault: &Fault) -> Result<()> {
         let response = self.0.error_pages.render(fault, &exchange.req_header().headers, &passage.request_id);
+        self.answer(exchange, passage, response).await
+    }
+
+    /// Writes an answer of our own.
+    async fn answer(&self, exchange: &mut Exchange, passage: &Passage, mut response: Response<Bytes>) -> Result<()> {
+        let https = passage.facts.as_ref().is_some_and(|facts| facts.https);
+        if let Some(hsts) = self.0.own_hsts.clone().filter(|_| https) {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts);
+        }
         exchange::write(exchange, response).await
     }
 }
@@ -245,8 +278,9 @@ impl ProxyHttp for Gateway {
         let idle = self.0.settings.server.timeouts.idle;
         exchange.set_read_timeout(Some(idle));
         exchange.set_write_timeout(Some(idle));
+        exchange.set_total_drain_timeout(Some(exchange::LINGER));
         match self.decide(exchange, passage).await {
-            Ok(Some(response)) => exchange::write(exchange, response).await.map(|()| true),
+            Ok(Some(response)) => self.answer(exchange, passage, response).await.map(|()| true),
             Ok(None) => {
                 if passage.upgrade {
                     // An open WebSocket may be silent for as long as it likes.
@@ -438,7 +472,7 @@ fn redirect(status: u16, location: &str) -> Response<Bytes> {
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(http::header::LOCATION, location);
     }
-    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers::protect(response.headers_mut());
     response
 }
 

@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 pub struct Identity(Vec<(HeaderName, HeaderValue)>);
 
 impl Identity {
-    /// The headers for a signed-in user. Values that are empty are left out for a proxied request.
+    /// The headers for a signed-in user, an empty one where nothing is known.
     #[must_use]
     pub fn of(user: &SessionUser, names: &IdentityHeaders) -> Self {
         let groups = user.groups.iter().map(|group| encode(group)).collect::<Vec<_>>().join(",");

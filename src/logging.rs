@@ -11,7 +11,12 @@ use tracing_subscriber::{Layer as _, fmt};
 /// finer levels may hold headers.
 pub fn start(settings: &LogSettings) {
     let level = LevelFilter::from_level(settings.level);
-    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("portcullis", level);
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("portcullis", level)
+        // Pingora calls it an error when a client or an upstream hangs up; what matters of it, the gateway logs itself.
+        .with_target("pingora_core", LevelFilter::OFF)
+        .with_target("pingora_proxy", LevelFilter::OFF);
     let layer = if settings.json {
         fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed()
     } else {

@@ -27,7 +27,7 @@ pub(crate) fn check_avatar_url(text: &str) -> Result<Option<String>, (&'static s
     if text.len() > 2048 {
         return Err(("too_long", "use an address of at most 2048 characters"));
     }
-    let invalid = ("invalid", "use an address that starts with https://");
+    let invalid = ("invalid", "use an address like https://example.com/me.png");
     let url = url::Url::parse(text).map_err(|_| invalid)?;
     let names_a_picture = url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none();
     let stored = url.to_string();

@@ -13,7 +13,7 @@ pub struct UsernameError;
 
 impl std::fmt::Display for UsernameError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a name has 2 to 32 characters: letters a to z, digits, and after the first also . _ -")
+        f.write_str("use 2 to 32 letters, digits, dots, dashes or underscores, a letter or digit first")
     }
 }
 

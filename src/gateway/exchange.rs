@@ -7,12 +7,21 @@ use crate::host::Host;
 use crate::portal::error_page::Fault;
 use crate::target::{BadTarget, Target};
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, REFERER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, REFERER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Response, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session as Exchange;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Largest body that is read to its end although nobody wants it, so that the connection can be kept.
+const SMALL_BODY: u64 = 64 << 10;
+/// Longest and most that an unwanted body is read for otherwise, and longest for one read.
+pub const LINGER: Duration = Duration::from_secs(5);
+const LINGER_BYTES: usize = 16 << 20;
+const LINGER_READ: Duration = Duration::from_secs(1);
 
 /// What a request is beyond doubt.
 #[derive(Clone, Debug)]
@@ -76,8 +85,17 @@ impl Facts {
     }
 }
 
+/// Whether the request asks for the methods of the server as a whole (RFC 9110 section 9.3.7), and not for a page.
+#[must_use]
+pub fn asks_server(request: &RequestHeader) -> bool {
+    request.method == Method::OPTIONS && request.raw_path() == b"*"
+}
+
 /// The host and authority that the request names: `Host`, or `:authority` in HTTP/2, which must agree.
-fn host(request: &RequestHeader) -> Result<(Host, String), Fault> {
+///
+/// # Errors
+/// When it names none, or several, or what is no host.
+pub fn host(request: &RequestHeader) -> Result<(Host, String), Fault> {
     let refused = || Fault::BadRequest("The Host header is malformed.");
     let mut values = request.headers.get_all(HOST).iter().map(http::HeaderValue::as_bytes);
     let pseudo = request.uri.authority().map(|authority| authority.as_str().as_bytes());
@@ -182,8 +200,48 @@ pub fn same_origin_referer(headers: &HeaderMap, facts: &Facts) -> Option<String>
     (authority == facts.authority).then(|| referer[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
 }
 
-/// Writes an answer of our own to the client.
+/// Writes an answer of our own to the client. A body that nobody read and that is not small ends the connection, and
+/// not at once: a client that is still sending would lose the answer to a reset (RFC 9112 section 9.6).
 pub async fn write(exchange: &mut Exchange, response: Response<Bytes>) -> Result<()> {
+    let unread = left_unread(exchange);
+    if unread {
+        exchange.set_keepalive(None);
+    }
+    write_whole(exchange, response).await?;
+    if unread && !exchange.req_header().headers.contains_key(EXPECT) {
+        exchange.finish_body().await?;
+        linger(exchange).await;
+    }
+    Ok(())
+}
+
+/// Whether the request has a body that was not read and is not worth reading to keep the connection.
+fn left_unread(exchange: &mut Exchange) -> bool {
+    let request = exchange.req_header();
+    if request.version == Version::HTTP_2 {
+        return false;
+    }
+    let declared = request.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
+    let small = declared.is_some_and(|length| length <= SMALL_BODY) && !request.headers.contains_key(EXPECT);
+    let has_body = declared.is_some() || request.headers.contains_key(TRANSFER_ENCODING);
+    has_body && !small && !exchange.is_body_done()
+}
+
+/// Reads and forgets what the client still sends, for a while.
+async fn linger(exchange: &mut Exchange) {
+    let discard = async {
+        let mut left = LINGER_BYTES;
+        while let Ok(Ok(Some(chunk))) = timeout(LINGER_READ, exchange.read_request_body()).await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = timeout(LINGER, discard).await;
+}
+
+async fn write_whole(exchange: &mut Exchange, response: Response<Bytes>) -> Result<()> {
     let (mut parts, body) = response.into_parts();
     parts.version = Version::HTTP_11;
     let bodiless = exchange.req_header().method == Method::HEAD || parts.status == 204 || parts.status == 304;

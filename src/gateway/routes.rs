@@ -116,7 +116,9 @@ impl Routes {
         if same_host || listed { Ok(()) } else { Err(Fault::ForeignOrigin) }
     }
 
-    fn knows(&self, host: &Host) -> bool {
+    /// Whether anything is served under this host.
+    #[must_use]
+    pub fn knows(&self, host: &Host) -> bool {
         if let Some(also) = &self.local_hosts_only {
             return host.is_local_or_literal() || also.contains(host);
         }

@@ -6,7 +6,7 @@
 struct Rgb([u8; 3]);
 
 /// What the pages wear when `ui.accent` says nothing.
-const DEFAULT_ACCENT: Rgb = Rgb([0x2f, 0x55, 0xa4]);
+const DEFAULT_ACCENT: Rgb = Rgb([0x25, 0x57, 0xc0]);
 
 /// The darker of the light scheme's surfaces, and white.
 const LIGHT_PAGE: Rgb = Rgb([0xf4, 0xf5, 0xf7]);
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn any_accent_is_readable_in_light_and_in_dark() {
-        for text in ["#ffd400", "#000", "#fff", "#777777", "#0000ff", "#2f55a4", "#ff0080", "#00ff00"] {
+        for text in ["#ffd400", "#000", "#fff", "#777777", "#0000ff", "#2557c0", "#ff0080", "#00ff00"] {
             let accent = Rgb::parse(text).unwrap();
             let light = accent.until_readable(Rgb([0; 3]), LIGHT_PAGE, ENOUGH);
             let dark = accent.until_readable(WHITE, DARK_CARD, ENOUGH_IN_THE_DARK);
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_readable_accent_is_left_as_it_is() {
-        assert!(rules(Some("#2f55a4")).contains("--accent:#2f55a4;"));
+        assert!(rules(Some("#2557c0")).contains("--accent:#2f55a4;"));
         assert_eq!(rules(Some("nonsense")), rules(None));
     }
 

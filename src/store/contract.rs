@@ -3,6 +3,7 @@
 
 mod counters;
 mod one_time;
+mod races;
 
 use super::memory::MemorySessions;
 use super::redis::{self, RedisSessions};

@@ -5,8 +5,6 @@ addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();
 });
 
-document.querySelector('.summary')?.focus();
-
 for (const input of document.querySelectorAll('input[type=password]')) {
   showButton(input);
   capsLockHint(input);

@@ -1,4 +1,10 @@
 // The live parts of the sample: a WebSocket that echoes, and server-sent events.
+
+// Chromium may bring a page back from its back/forward cache after a sign-out, `no-store` or not: it is hidden when it is
+// left, and fetched again when it comes back.
+addEventListener('pagehide', () => { document.documentElement.hidden = true; });
+addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
+
 const say = (output, text) => { output.textContent += `${text}\n`; };
 
 const chat = document.querySelector('#socket');

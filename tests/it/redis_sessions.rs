@@ -109,7 +109,7 @@ async fn check_outage(gateway: &TestGateway, browser: &mut Browser, what: &str) 
     let mut probe = gateway.browser();
     let login = probe.open("/auth/login").await;
     assert_eq!(login.status, 200, "{what}: pages that ask for no session go on");
-    let style = login.text().split('"').find(|text| text.ends_with(".css")).unwrap().to_owned();
+    let style = login.text().split('"').find(|text| text.contains("/assets/")).unwrap().to_owned();
     assert_eq!(browser.open(&style).await.status, 200, "{what}: static pages go on");
     assert!(started.elapsed() < ANSWER, "{what}: and none of them waits");
     let ready = format!("{}/readyz", gateway.admin_origin());

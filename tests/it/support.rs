@@ -11,6 +11,7 @@ pub mod form;
 pub mod gateway;
 pub mod message;
 pub mod raw;
+pub mod raw_h2;
 pub mod redis_server;
 pub mod upstream;
 

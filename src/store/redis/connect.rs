@@ -125,7 +125,7 @@ fn tcp_settings() -> TcpSettings {
 }
 
 fn redis_settings(address: &RedisAddress) -> RedisConnectionInfo {
-    let mut settings = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_db(address.database);
+    let mut settings = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name().set_db(address.database);
     if let Some(username) = &address.login.username {
         settings = settings.set_username(username);
     }

@@ -54,6 +54,8 @@ enum Failure {
 /// Longest that a command may take, waiting for a connection included.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+const NO_ANSWER: &str = "it does not answer in time";
+
 /// Longest that connecting may take.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -92,8 +94,12 @@ impl Link {
                 State::Connecting | State::Closed => return Err(unreachable(&address, "it does not answer")),
             };
             if let Ok((risky, unknown)) = timeout(PATIENCE, server::risks(&address, &mut connection)).await {
-                risky.iter().for_each(|risk| tracing::warn!("{risk}"));
-                unknown.iter().for_each(|unknown| tracing::info!("{unknown}"));
+                for risk in risky {
+                    tracing::warn!("{risk}");
+                }
+                for unknown in unknown {
+                    tracing::info!("{unknown}");
+                }
             }
             Ok(())
         })
@@ -161,13 +167,11 @@ impl Link {
     /// A command that is not answered in time takes its connection out of use: whatever is sent there would wait as long.
     async fn bounded<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, StoreError> {
         let before = self.shared.number();
-        match timeout(PATIENCE, work).await {
-            Ok(answer) => answer.map_err(|failure| StoreError(format!("Redis: {}", failure.reason()))),
-            Err(_) => {
-                self.shared.take_out(before, "it does not answer in time");
-                Err(StoreError("Redis: it does not answer in time".to_owned()))
-            }
-        }
+        let Ok(answer) = timeout(PATIENCE, work).await else {
+            self.shared.take_out(before, NO_ANSWER);
+            return Err(StoreError(format!("Redis: {NO_ANSWER}")));
+        };
+        answer.map_err(|failure| StoreError(format!("Redis: {}", failure.reason())))
     }
 }
 
@@ -251,7 +255,7 @@ async fn supervise(address: RedisAddress, shared: Weak<Shared>) {
         });
         let attempt = timeout(CONNECT_PATIENCE, attempt).await;
         let Some(shared) = shared.upgrade() else { return };
-        match attempt.unwrap_or_else(|_| Err(Fault { reason: "it does not answer in time".to_owned(), lasting: false })) {
+        match attempt.unwrap_or_else(|_| Err(Fault { reason: NO_ANSWER.to_owned(), lasting: false })) {
             Ok(connection) => {
                 let since = Stopwatch::start();
                 if !shared.set(State::Up(number, connection.clone())) {
@@ -311,7 +315,7 @@ async fn watch_over(number: u64, mut connection: MultiplexedConnection, shared: 
             }
             Ok(Err(error)) if is_broken(&error) => shared.lost(number),
             Ok(Err(error)) => shared.take_out(Some(number), &error.to_string()),
-            Err(_) => shared.take_out(Some(number), "it does not answer in time"),
+            Err(_) => shared.take_out(Some(number), NO_ANSWER),
         }
     }
 }

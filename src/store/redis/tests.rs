@@ -185,6 +185,49 @@ async fn a_connection_that_is_cut_costs_a_reader_nothing() {
     }
 }
 
+/// issue: warned at start
+#[tokio::test]
+async fn a_server_that_may_lose_sessions_is_warned_of() {
+    let durable = RedisServer::start_durable();
+    let forgetful = RedisServer::start_with(&["--save", "", "--maxmemory-policy", "allkeys-lru"]);
+    let risks = async |server: &RedisServer| super::server::risks(&address(&server.url()), &mut beside(server).await).await;
+    assert_eq!(risks(&durable).await, (vec![], vec![]));
+    let (risky, unknown) = risks(&forgetful).await;
+    assert!(risky[0].contains("it is allkeys-lru") && risky[1].contains("set appendonly yes") && unknown.is_empty(), "{risky:?}");
+}
+
+/// The access list of docs/stores.md, as it stands there.
+const ACCESS_LIST: &str = include_str!("../../../docs/redis-acl.txt");
+
+/// Least privilege: what the documentation grants is enough, and nothing breaks where `INFO` and `CONFIG` are forbidden
+#[tokio::test]
+async fn the_documented_access_list_is_enough() {
+    let server = RedisServer::start_durable();
+    let words: Vec<&str> = ACCESS_LIST.split_whitespace().skip(1).collect();
+    redis::cmd("ACL").arg("SETUSER").arg(&words[..]).query_async::<()>(&mut beside(&server).await).await.unwrap();
+    let url = format!("redis://portcullis:change-me@127.0.0.1:{}", server.port());
+    let link = Link::open(address(&url)).unwrap();
+    link.wait(PATIENCE).unwrap();
+    let link = Arc::new(link);
+    let sessions = RedisSessions::new(Arc::clone(&link), "portcullis:");
+    let (session, now) = (session(), SystemClock.now());
+    for number in 1..=3 {
+        sessions.create(SessionKey([number; 32]), &session, 2).await.unwrap();
+    }
+    let later = session.last_seen.plus(Duration::from_mins(1));
+    sessions.touch(&SessionKey([3; 32]), later);
+    sessions.rewrite(&SessionUser { version: 2, ..session.user.clone() }).await.unwrap();
+    let touched = sessions.find(&SessionKey([3; 32]), now).await.unwrap().unwrap();
+    assert_eq!((touched.last_seen, touched.user.version), (later, 2));
+    assert!(sessions.rotate(&SessionKey([3; 32]), SessionKey([4; 32]), &session).await.unwrap());
+    assert_eq!((sessions.list(session.user.id, now).await.unwrap().len(), sessions.count(now).await.unwrap()), (2, 2));
+    assert_eq!(sessions.end_all(session.user.id, Some(&SessionKey([4; 32]))).await.unwrap(), 1);
+    sessions.purge(Timestamp(i64::MAX)).await.unwrap();
+    assert_eq!(sessions.count(now).await.unwrap(), 0);
+    let elsewhere = RedisSessions::new(link, "other:");
+    assert!(elsewhere.find(&KEY, now).await.is_err(), "and no more than enough");
+}
+
 fn refusal(text: &str, patience: Duration) -> String {
     Link::open(address(text)).unwrap().wait(patience).unwrap_err().0
 }
@@ -247,7 +290,7 @@ async fn sentinels_are_asked_which_server_is_the_primary_also_after_a_failover()
     let second = SessionKey([2; 32]);
     until("the new primary is written to", async || {
         let _ = sessions.create(second, &session(), 50).await;
-        keys(&replica).await.contains_key(&format!("session:{}", second))
+        keys(&replica).await.contains_key(&format!("session:{second}"))
     })
     .await;
     assert!(sessions.find(&KEY, SystemClock.now()).await.unwrap().is_some());

@@ -7,12 +7,13 @@ mod driver;
 pub use accessibility::Violation;
 
 use super::within_patience;
-use driver::{ChromeCommand, Driver};
+use driver::{ChromeCommand, ConsoleLog, Driver};
 use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -99,14 +100,32 @@ impl Chromium {
         field.send_keys(text).await.unwrap();
     }
 
-    /// Clicks an element and waits for the page that this may load.
+    /// Clicks an element.
     pub async fn click(&self, selector: &str) {
         within_patience(selector, self.element(selector).await.click()).await.unwrap();
     }
 
+    /// Clicks an element that leads to another page, and waits until that is there.
+    pub async fn submit(&self, selector: &str) {
+        let page = self.element("html").await;
+        self.click(selector).await;
+        within_patience("the next page", async {
+            while page.tag_name().await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            self.element("body").await;
+        })
+        .await;
+    }
+
     /// Sets the width of the page area; below the least width of a window too.
     pub async fn resize(&self, width: u32) {
-        let metrics = json!({ "width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": false });
+        self.resize_to(width, HEIGHT).await;
+    }
+
+    /// Sets the size of the page area.
+    pub async fn resize_to(&self, width: u32, height: u32) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.chrome("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
@@ -114,6 +133,24 @@ impl Chromium {
     pub async fn set_dark(&self, dark: bool) {
         let scheme = if dark { "dark" } else { "light" };
         self.chrome("Emulation.setEmulatedMedia", json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] })).await;
+    }
+
+    /// Sends a header with every request from now on.
+    pub async fn send_header(&self, name: &str, value: &str) {
+        self.chrome("Network.enable", json!({})).await;
+        self.chrome("Network.setExtraHTTPHeaders", json!({ "headers": { name: value } })).await;
+    }
+
+    /// What the browser's console has complained of since the last time: scripts that failed, content that a policy
+    /// blocked, parts of a page that are missing. A page's own status is no complaint.
+    pub async fn complaints(&self) -> Vec<String> {
+        let log = within_patience("the console's log", self.client.issue_cmd(ConsoleLog)).await.unwrap();
+        let entries = log.as_array().into_iter().flatten().map(|entry| {
+            let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+            (text("source"), text("message"))
+        });
+        let own_status = |source: &str, message: &str| source == "network" && !message.contains("/assets/");
+        entries.filter(|(source, message)| !own_status(source, message)).map(|(_, message)| message).collect()
     }
 
     /// Value of a script's `return`.
@@ -175,6 +212,10 @@ fn capabilities(options: Options, profile: &TempDir) -> fantoccini::wd::Capabili
         "profile.password_manager_enabled": false,
         "profile.password_manager_leak_detection": false,
     });
-    let value = json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments, "prefs": preferences } });
+    let value = json!({
+        "browserName": "chrome",
+        "goog:chromeOptions": { "args": arguments, "prefs": preferences },
+        "goog:loggingPrefs": { "browser": "ALL" },
+    });
     value.as_object().cloned().unwrap_or_default()
 }

@@ -126,12 +126,7 @@ impl Builder {
 
     /// Adds an account with [`PASSWORD`] and `NAME@example.com`.
     pub fn user(mut self, username: &str, groups: &[&str]) -> Self {
-        self.users.push(AddedAccount {
-            username: username.to_owned(),
-            email: format!("{username}@example.com"),
-            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-            password: Password::new(PASSWORD.to_owned()),
-        });
+        self.users.push(account(username, groups));
         self
     }
 
@@ -158,5 +153,15 @@ impl Builder {
         }
         let running = server::start(app.clone()).await.unwrap_or_else(|error| panic!("{error}"));
         TestGateway { running, app, clock, folder: self.folder }
+    }
+}
+
+/// An account with [`PASSWORD`] and `NAME@example.com`.
+pub fn account(username: &str, groups: &[&str]) -> AddedAccount {
+    AddedAccount {
+        username: username.to_owned(),
+        email: format!("{username}@example.com"),
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+        password: Password::new(PASSWORD.to_owned()),
     }
 }

@@ -46,6 +46,19 @@ impl Raw {
         within_patience("sending", self.wire.stream().write_all(bytes.as_ref())).await.unwrap();
     }
 
+    /// Sends bytes to a peer that may have had enough; false once it has.
+    pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        within_patience("sending", self.wire.stream().write_all(bytes.as_ref())).await.is_ok()
+    }
+
+    /// The next response, or `None` where the peer closes instead.
+    pub async fn try_response(&mut self) -> Option<RawResponse> {
+        let head = within_patience("the head of a response, or the end", self.wire.head()).await.ok()??;
+        let framing = Framing::of_response(&head, false);
+        let (body, trailers) = within_patience("the body of a response", self.wire.body(framing)).await.ok()?;
+        Some(RawResponse { head, body, trailers })
+    }
+
     /// The next final response; interim ones (1xx other than 101) are passed over.
     pub async fn response(&mut self) -> RawResponse {
         self.response_framed(false).await

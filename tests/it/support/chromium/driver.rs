@@ -1,4 +1,4 @@
-//! The chromedriver process of one browser, and the one command of it that WebDriver lacks.
+//! The chromedriver process of one browser, and the commands of it that WebDriver lacks.
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use http::Method;
@@ -73,5 +73,19 @@ impl WebDriverCompatibleCommand for ChromeCommand {
 
     fn method_and_body(&self, _request_url: &Url) -> (Method, Option<String>) {
         (Method::POST, Some(json!({ "cmd": self.command, "params": self.parameters }).to_string()))
+    }
+}
+
+/// Asks for what the console has logged since it was last asked for, through another extension of chromedriver.
+#[derive(Debug)]
+pub struct ConsoleLog;
+
+impl WebDriverCompatibleCommand for ConsoleLog {
+    fn endpoint(&self, base_url: &Url, session_id: Option<&str>) -> Result<Url, ParseError> {
+        base_url.join(&format!("session/{}/se/log", session_id.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _request_url: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(json!({ "type": "browser" }).to_string()))
     }
 }

@@ -1,0 +1,134 @@
+//! Every page, in every state that a visitor can bring it into, in both looks and on a phone and a desk: no violation of
+//! axe-core's rules, nothing that scrolls sideways, no complaint of the browser (a blocked script or style among them).
+
+use super::PASSWORD;
+use crate::support::chromium::{Chromium, Options};
+use crate::support::gateway::TestGateway;
+use crate::support::upstream::EchoUpstream;
+
+const LOOKS: [(u32, bool); 4] = [(320, false), (320, true), (1280, false), (1280, true)];
+
+/// The longest group, and enough others to fill lines.
+const GROUPS: [&str; 4] = ["staff", "wiki-editors", "operators:on-call", "group-with-the-longest-name-that-there-can-be.0123456789abcdef"];
+
+/// A browser that collects what is wrong with the pages it is shown.
+struct Inspection {
+    browser: Chromium,
+    origin: String,
+    problems: Vec<String>,
+}
+
+impl Inspection {
+    /// Opens a page and inspects it.
+    async fn open(&mut self, name: &str, page: &str) {
+        self.browser.open(&format!("{}{page}", self.origin)).await;
+        self.inspect(name).await;
+    }
+
+    /// Inspects the page as it stands.
+    async fn inspect(&mut self, name: &str) {
+        for (width, dark) in LOOKS {
+            let look = if dark { "dark" } else { "light" };
+            self.browser.resize(width).await;
+            self.browser.set_dark(dark).await;
+            self.browser.screenshot(&format!("{name}-{width}-{look}")).await;
+            let violations = self.browser.violations().await;
+            let overflows = self.browser.overflows().await;
+            if overflows || !violations.is_empty() {
+                self.problems.push(format!("{name} at {width} px, {look}: overflows: {overflows}, {violations:?}"));
+            }
+        }
+        for complaint in self.browser.complaints().await {
+            self.problems.push(format!("{name}: {complaint}"));
+        }
+    }
+
+    /// Fills in fields of the page's form and sends it, past the browser's own checks.
+    async fn send(&self, fields: &[(&str, &str)]) {
+        self.browser.evaluate("for (const form of document.forms) form.noValidate = true").await;
+        for (name, value) in fields {
+            self.browser.fill(&format!("input[name={name}]"), value).await;
+        }
+        self.browser.submit("form button.button").await;
+    }
+
+    async fn title(&self) -> String {
+        self.browser.client().title().await.unwrap()
+    }
+}
+
+async fn start(upstream: &EchoUpstream) -> (TestGateway, Inspection) {
+    let yaml = format!(
+        r#"
+        accounts: {{ registration: open }}
+        routes:
+          - {{ path: /, upstream: sample }}
+          - {{ path: /gone, upstream: "http://127.0.0.1:1" }}
+          - {{ path: /broken, upstream: "{}" }}
+        access: {{ rules: [{{ path: /admins, group: [admins], allow: authenticated }}] }}
+        "#,
+        upstream.origin()
+    );
+    let gateway = TestGateway::with(yaml).user("ann", &GROUPS).start().await;
+    let browser = Chromium::start(Options::default()).await;
+    let origin = gateway.origin();
+    (gateway, Inspection { browser, origin, problems: Vec::new() })
+}
+
+/// Issue "Must hold": axe-core finds no violation, light and dark, at 320 and 1280 px.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_for_strangers_is_accessible() {
+    let upstream = EchoUpstream::start().await;
+    let (_gateway, mut visit) = start(&upstream).await;
+    visit.open("login", "/auth/login").await;
+    visit.open("login-to", "/auth/login?rd=/wiki").await;
+    visit.open("login-registered", "/auth/login?registered").await;
+    visit.send(&[("username", "ann"), ("password", "wrong")]).await;
+    assert_eq!(visit.title().await, "Error: Sign in – Portcullis");
+    visit.inspect("login-wrong").await;
+    visit.browser.client().delete_all_cookies().await.unwrap();
+    visit.send(&[("username", "ann"), ("password", PASSWORD)]).await;
+    visit.inspect("login-forged").await;
+    visit.open("register", "/auth/register?rd=/wiki").await;
+    visit.send(&[("username", "-"), ("email", "nonsense"), ("password", "short")]).await;
+    assert_eq!(visit.title().await, "Error: Create an account – Portcullis");
+    visit.inspect("register-wrong").await;
+    visit.open("forgot", "/auth/forgot").await;
+    visit.open("logout-nobody", "/auth/logout").await;
+    visit.open("not-found", "/auth/nowhere").await;
+    visit.open("bad-request", "/a%00b").await;
+    visit.browser.send_header("X-Requested-With", "XMLHttpRequest").await;
+    visit.open("unauthorized", "/wiki").await;
+    assert!(visit.title().await.starts_with("Sign in"), "{}", visit.title().await);
+    assert!(visit.problems.is_empty(), "{}", visit.problems.join("\n"));
+    visit.browser.close().await;
+}
+
+/// Issue "Must hold", as above.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_for_users_is_accessible() {
+    let upstream = EchoUpstream::start().await;
+    let (_gateway, mut visit) = start(&upstream).await;
+    visit.browser.open(&format!("{}/", visit.origin)).await;
+    visit.send(&[("username", "ann"), ("password", PASSWORD)]).await;
+    visit.inspect("sample").await;
+    visit.browser.submit("main form button").await;
+    visit.inspect("sample-form").await;
+    visit.open("sample-events", "/events").await;
+    visit.open("account", "/auth/account").await;
+    visit.send(&[("username", "-"), ("name", "Ann"), ("avatar_url", "http://example.com/ann.png")]).await;
+    assert_eq!(visit.title().await, "Error: Your account – Portcullis");
+    visit.inspect("account-wrong").await;
+    visit.open("account-saved", "/auth/account?saved").await;
+    visit.open("password", "/auth/account/password").await;
+    visit.send(&[("current_password", "wrong"), ("password", "Another-horse-8-battery")]).await;
+    assert_eq!(visit.title().await, "Error: Change password – Portcullis");
+    visit.inspect("password-wrong").await;
+    visit.open("logout", "/auth/logout").await;
+    visit.open("login-switch", "/auth/login?switch").await;
+    visit.open("forbidden", "/admins").await;
+    visit.open("bad-gateway", "/gone").await;
+    visit.open("broken-gateway", "/broken/garbage").await;
+    assert!(visit.problems.is_empty(), "{}", visit.problems.join("\n"));
+    visit.browser.close().await;
+}
