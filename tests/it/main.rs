@@ -29,9 +29,13 @@ mod proxying;
 #[cfg(test)]
 mod redirects;
 #[cfg(test)]
+mod redis_sessions;
+#[cfg(test)]
 mod registration;
 #[cfg(test)]
 mod request_guard;
+#[cfg(test)]
+mod requirements;
 #[cfg(test)]
 mod signing_in;
 #[cfg(test)]
