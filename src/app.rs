@@ -204,7 +204,10 @@ mod tests {
     use crate::account::Password;
     use crate::administration::AddedAccount;
     use crate::clock::{Stopwatch, SystemClock};
+    use crate::config::StoreSettings;
     use crate::fixture::{PASSWORD, attempt, password, settings};
+    use crate::store::mongo::MongoUrl;
+    use crate::store::mongo::server::MongoServer;
 
     fn open(settings: &Arc<Settings>) -> Arc<App> {
         App::open(Arc::clone(settings), Arc::new(SystemClock)).unwrap()
@@ -220,23 +223,35 @@ mod tests {
         app.administration.add(AddedAccount { username: username.to_owned(), email, groups: vec![], password }).await.unwrap();
     }
 
+    fn with_users_in_mongodb(settings: &Settings) -> Arc<Settings> {
+        let users = UserStore::Mongo(MongoUrl::parse(&MongoServer::fresh_database()).unwrap());
+        let stores = StoreSettings { users, ..settings.stores.clone() };
+        Arc::new(Settings { stores, ..settings.clone() })
+    }
+
     /// contract 3.9, threats.md V7.4.2
     #[tokio::test]
     async fn a_lock_by_a_command_holds_in_a_running_gateway_within_a_second_on_every_store() {
         for number in 0..3 {
             let folder = tempfile::tempdir().unwrap();
-            let settings = settings(folder.path(), kinds(folder.path())[number].clone());
-            let gateway = open(&settings);
-            gateway.start().unwrap();
-            add(&gateway, "alice", password(PASSWORD)).await;
-            let key = gateway.login.sign_in(attempt("alice", PASSWORD)).await.unwrap().id.key();
-            let command = App::open_for_command(Arc::clone(&settings), Arc::new(SystemClock)).unwrap();
-            command.administration.lock("alice").await.unwrap();
-            let locked = Stopwatch::start();
-            while gateway.sessions.find(&key, gateway.clock.now()).await.unwrap().is_some() {
-                assert!(locked.elapsed() < Duration::from_secs(1), "store {number}");
-                tokio::time::sleep(Duration::from_millis(10)).await;
+            let embedded = settings(folder.path(), kinds(folder.path())[number].clone());
+            for settings in [with_users_in_mongodb(&embedded), embedded] {
+                a_lock_by_a_command_holds_within_a_second(&settings).await;
             }
+        }
+    }
+
+    async fn a_lock_by_a_command_holds_within_a_second(settings: &Arc<Settings>) {
+        let gateway = open(settings);
+        gateway.start().unwrap();
+        add(&gateway, "alice", password(PASSWORD)).await;
+        let key = gateway.login.sign_in(attempt("alice", PASSWORD)).await.unwrap().id.key();
+        let command = App::open_for_command(Arc::clone(settings), Arc::new(SystemClock)).unwrap();
+        command.administration.lock("alice").await.unwrap();
+        let locked = Stopwatch::start();
+        while gateway.sessions.find(&key, gateway.clock.now()).await.unwrap().is_some() {
+            assert!(locked.elapsed() < Duration::from_secs(1), "{:?}", settings.stores);
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
