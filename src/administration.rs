@@ -1,5 +1,7 @@
 //! What an operator does to accounts. No HTTP and no terminal here.
 
+mod sessions;
+
 use crate::account::{
     Account, AccountId, AccountStore, CreateError, Email, Field, Group, HashError, Hasher, Password, SessionMark, UpdateError, Username,
 };
@@ -44,6 +46,8 @@ pub enum AdministrationError {
     Conflict,
     /// Too many passwords are being hashed.
     Busy,
+    /// Sessions are in the memory of a gateway, and this is another process.
+    OutOfReach,
     /// A store failed.
     Unavailable(StoreError),
 }
@@ -240,6 +244,9 @@ impl std::fmt::Display for AdministrationError {
             Self::Taken(Field::Email) => f.write_str("another account has this address"),
             Self::Conflict => f.write_str("the account is being changed by others, try again"),
             Self::Busy => f.write_str("too many passwords are being hashed, try again"),
+            Self::OutOfReach => {
+                f.write_str("the sessions are in the memory of the gateway, set stores.sessions to a file or a Redis to reach them")
+            }
             Self::Unavailable(error) => error.fmt(f),
         }
     }

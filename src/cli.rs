@@ -9,12 +9,14 @@ mod healthcheck;
 pub mod password_input;
 mod secret;
 mod serve;
+pub mod session;
 pub mod user;
 
 pub use failure::Failure;
 
 use crate::config;
 use clap::{Args, Parser, Subcommand};
+use session::SessionCommand;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -57,6 +59,13 @@ enum Command {
     User {
         #[command(subcommand)]
         command: UserCommand,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// See and end sessions; USER is a name or an email
+    Session {
+        #[command(subcommand)]
+        command: SessionCommand,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -121,6 +130,11 @@ fn run(command: Command) -> Result<(), Failure> {
             let settings = config::load(&config.path())?.settings;
             let said = user::run(command, settings, password_input::read_new_password)?;
             write!(std::io::stdout(), "{said}")?;
+            Ok(())
+        }
+        Command::Session { command, config } => {
+            let settings = config::load(&config.path())?.settings;
+            write!(std::io::stdout(), "{}", session::run(command, settings)?)?;
             Ok(())
         }
         Command::Hash => hash::run(&mut std::io::stdout().lock()),

@@ -15,6 +15,7 @@ mod findings;
 mod headers;
 mod later;
 mod policy;
+mod redis;
 mod risks;
 mod routes;
 mod secret;
@@ -26,6 +27,9 @@ mod units;
 mod upstream;
 
 pub use check::{Loaded, Problem, Report, default_path, load, load_str};
+#[cfg(test)]
+pub(crate) use redis::parse as parse_redis_address;
+pub use redis::{RedisAddress, RedisHost, RedisLogin, RedisServer};
 pub use secret::Secret;
 
 use crate::account::PasswordProfile;
@@ -230,6 +234,8 @@ pub struct StoreSettings {
     pub users: UserStore,
     /// Sessions.
     pub sessions: SessionStoreKind,
+    /// What stands before the name of every key in Redis.
+    pub redis_prefix: String,
 }
 
 /// `stores.users`.
@@ -248,6 +254,8 @@ pub enum SessionStoreKind {
     Memory,
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A Redis.
+    Redis(Box<RedisAddress>),
 }
 
 /// `accounts`.

@@ -1,13 +1,19 @@
 //! Adapters: where accounts and sessions are really kept. SQL lives here and nowhere else.
 
 mod breaker;
+mod counter;
 pub mod memory;
 pub mod mongo;
+mod one_time;
+pub mod redis;
 pub mod runtime;
 pub mod sqlite;
 
 #[cfg(test)]
 mod contract;
+
+pub use counter::{Counted, CounterStore, Limit};
+pub use one_time::OneTimeStore;
 
 /// A store could not do what it was asked: it is unreachable, too slow, or broken. The text is for the log.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@
 use crate::account::{Account, Group, Password};
 use crate::administration::{AddedAccount, Administration, AdministrationError};
 use crate::app::App;
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, Timestamp};
 use crate::config::Settings;
 use crate::session_marks::Carried;
 use clap::Subcommand;
@@ -32,6 +32,22 @@ pub enum UserCommand {
         /// As one JSON array
         #[arg(long)]
         json: bool,
+    },
+    /// Print an account
+    Show {
+        /// Name or email
+        user: String,
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give an account these groups in place of those it has
+    SetGroups {
+        /// Name or email
+        user: String,
+        /// Groups; none takes all away
+        #[arg(value_name = "GROUP")]
+        groups: Vec<String>,
     },
     /// Give an account another password and end its sessions
     SetPassword {
@@ -86,6 +102,13 @@ pub async fn perform(command: UserCommand, administration: &Administration, read
             let accounts = administration.list().await.map_err(say)?;
             if json { as_json(&accounts) } else { Ok(as_table(&accounts)) }
         }
+        UserCommand::Show { user, json } => {
+            let account = administration.find(&user).await.map_err(say)?;
+            if json { to_json(&json_row(&account)) } else { Ok(as_lines(&account)) }
+        }
+        UserCommand::SetGroups { user, groups } => {
+            administration.set_groups(&user, &groups).await.map(|carried| note(carried, "groups set")).map_err(say)
+        }
         UserCommand::SetPassword { user } => {
             administration.find(&user).await.map_err(say)?;
             administration.set_password(&user, &read_password()?).await.map(|carried| note(carried, "password set")).map_err(say)
@@ -123,8 +146,11 @@ fn confirm(account: &Account) -> Result<(), String> {
 }
 
 fn as_json(accounts: &[Account]) -> Result<String, String> {
-    let rows: Vec<_> = accounts.iter().map(json_row).collect();
-    serde_json::to_string_pretty(&rows).map(|text| text + "\n").map_err(|error| error.to_string())
+    to_json(&accounts.iter().map(json_row).collect())
+}
+
+fn to_json(value: &serde_json::Value) -> Result<String, String> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| error.to_string())
 }
 
 fn json_row(account: &Account) -> serde_json::Value {
@@ -137,7 +163,7 @@ fn json_row(account: &Account) -> serde_json::Value {
         "avatarUrl": account.avatar_url,
         "groups": group_names(account),
         "locked": account.locked,
-        "createdAt": created_at(account),
+        "createdAt": rfc3339(account.created_at),
     })
 }
 
@@ -157,10 +183,24 @@ fn group_names(account: &Account) -> Vec<&str> {
     account.groups.iter().map(Group::as_str).collect()
 }
 
+/// Whole words, each on a line of its own; empty where nothing is known.
+fn as_lines(account: &Account) -> String {
+    let verified = if account.email_verified { "" } else { " (not verified)" };
+    let lines = [
+        ("id", account.id.to_string()),
+        ("username", account.username.as_str().to_owned()),
+        ("email", format!("{}{verified}", account.email.as_str())),
+        ("name", account.name.clone()),
+        ("groups", group_names(account).join(",")),
+        ("locked", if account.locked { "yes" } else { "no" }.to_owned()),
+        ("created", rfc3339(account.created_at)),
+    ];
+    lines.iter().fold(String::new(), |text, (name, value)| text + format!("{name}: {value}").trim_end() + "\n")
+}
+
 /// RFC 3339, UTC.
-fn created_at(account: &Account) -> String {
-    let nanoseconds = i128::from(account.created_at.0) * 1_000_000;
-    let time = time::OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
+pub(super) fn rfc3339(moment: Timestamp) -> String {
+    let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(moment.0) * 1_000_000).ok();
     time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
@@ -219,6 +259,22 @@ mod tests {
         assert_eq!(list[0]["locked"], false);
         assert!(list[0]["createdAt"].as_str().unwrap().ends_with('Z'));
         assert!(list[0].get("password").is_none());
+    }
+
+    #[test]
+    fn an_account_is_shown_and_its_groups_are_replaced() {
+        let terminal = Terminal::new();
+        let id = terminal.run("add alice --email alice@example.com --group staff").unwrap();
+        let shown = terminal.run("show ALICE@example.com").unwrap();
+        let expected = format!("id: {id}username: alice\nemail: alice@example.com\nname:\ngroups: staff\nlocked: no\ncreated: ");
+        assert!(shown.starts_with(&expected), "{shown}");
+        assert_eq!(terminal.run("set-groups alice ops admins ops").unwrap(), "groups set\n");
+        let shown: serde_json::Value = serde_json::from_str(&terminal.run("show alice --json").unwrap()).unwrap();
+        assert_eq!((&shown["username"], &shown["groups"]), (&serde_json::json!("alice"), &serde_json::json!(["ops", "admins"])));
+        assert_eq!(terminal.run("set-groups alice").unwrap(), "groups set\n");
+        assert!(terminal.run("show alice").unwrap().contains("groups:\n"));
+        assert!(terminal.run("set-groups alice no,comma").unwrap_err().starts_with("groups: "));
+        assert_eq!(terminal.run("show nobody").unwrap_err(), "no account has this name or address");
     }
 
     #[test]

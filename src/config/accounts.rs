@@ -1,6 +1,7 @@
 //! `sessions`, `secret`, `stores` and `accounts`: who signs in, for how long, and where that is kept.
 
 use super::field::Field;
+use super::redis;
 use super::section::Section;
 use super::{
     AccountSettings, HashAlgorithm, Registration, Secret, SecretSource, SessionSettings, SessionStoreKind, StoreSettings, UserStore,
@@ -31,15 +32,16 @@ pub(super) fn stores(root: &mut Section<'_>) -> Option<StoreSettings> {
     let default = section.findings().resolve("portcullis.db");
     let users = section.take("users").map_or(Some(UserStore::Sqlite(default.clone())), |field| user_store(&field));
     let sessions = section.take("sessions").map_or(Some(SessionStoreKind::Sqlite(default)), |field| session_store(&field));
-    section.later("redis_prefix", &["\"\""], "Redis");
+    let redis_prefix = section.read("redis_prefix", String::new(), redis_prefix);
     section.finish();
-    Some(StoreSettings { users: users?, sessions: sessions? })
+    Some(StoreSettings { users: users?, sessions: sessions?, redis_prefix })
 }
 
 /// The configured secret; where there is none, a file beside the embedded stores, in which one is made once.
 pub(super) fn secret(root: &mut Section<'_>, stores: Option<&StoreSettings>) -> Option<SecretSource> {
     let Some(field) = root.take("secret").filter(|field| !field.is_null()) else {
-        let UserStore::Sqlite(file) = &stores?.users else {
+        let stores = stores?;
+        let (UserStore::Sqlite(file), SessionStoreKind::Memory | SessionStoreKind::Sqlite(_)) = (&stores.users, &stores.sessions) else {
             // Made here, it would differ between gateways that share the store.
             root.error("secret", "is missing, and with a store on a network it must be given; `portcullis secret` makes one");
             return None;
@@ -73,15 +75,25 @@ fn user_store(field: &Field<'_>) -> Option<UserStore> {
 }
 
 fn session_store(field: &Field<'_>) -> Option<SessionStoreKind> {
-    let allowed = "write memory, or for example sqlite:portcullis.db";
+    let allowed = "write memory, or for example sqlite:portcullis.db or redis://localhost:6379";
     let address = &field.scalar(allowed)?.text;
-    if ["redis:", "rediss:", "redis+", "rediss+"].iter().any(|scheme| address.starts_with(scheme)) {
-        return field.error(format!("this version lacks sessions on Redis, {allowed}"));
+    if redis::is_meant(address) {
+        return match redis::parse(address) {
+            Ok(address) => Some(SessionStoreKind::Redis(Box::new(address))),
+            Err(fault) => field.error(format!("{fault}, {allowed}")),
+        };
     }
     if address == "memory" {
         return Some(SessionStoreKind::Memory);
     }
     sqlite_file(field, address, allowed).map(SessionStoreKind::Sqlite)
+}
+
+/// What stands before the name of every key.
+fn redis_prefix(field: &Field<'_>) -> Option<String> {
+    let allowed = "write at most 64 printable ASCII characters without spaces, for example portcullis:";
+    let good = |text: &str| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    field.parse("a prefix of keys", allowed, |text| good(text).then(|| text.to_owned()))
 }
 
 /// The message never repeats the value: addresses of stores hold passwords.

@@ -11,6 +11,12 @@ impl Secret {
         Self(zeroize::Zeroizing::new(text))
     }
 
+    /// The text, for whoever it has to be presented to; never for a log or a message.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// A key for one purpose: HMAC-SHA256 of `label` under the secret, so that no purpose's key tells of another's.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]

@@ -137,10 +137,10 @@ impl Server {
             UpstreamScheme::Https | UpstreamScheme::Http => ALPN::H1,
         };
         options.max_h2_streams = 64;
-        options.ca = self.ca.clone();
+        options.ca.clone_from(&self.ca);
         // Pingora keeps connections by address and name; one that another route's authorities vouched for is not ours.
         peer.group_key = self.trust;
-        peer.client_cert_key = self.client.clone();
+        peer.client_cert_key.clone_from(&self.client);
         Ok(Box::new(peer))
     }
 

@@ -22,3 +22,47 @@ impl SessionId {
         SessionKey(sha2::Sha256::digest(self.0).into())
     }
 }
+
+/// In lower-case hex.
+impl std::fmt::Display for SessionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let text: String =
+            self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect();
+        f.pad(&text)
+    }
+}
+
+/// What is no [`SessionKey`] in hex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAKey;
+
+impl std::str::FromStr for SessionKey {
+    type Err = NotAKey;
+
+    fn from_str(text: &str) -> Result<Self, NotAKey> {
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(NotAKey);
+        }
+        let mut key = [0; 32];
+        for (byte, at) in key.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| NotAKey)?;
+        }
+        Ok(Self(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_written_in_hex_and_read_again() {
+        let key = SessionKey(std::array::from_fn(|index| u8::try_from(index * 8).unwrap()));
+        assert_eq!(format!("{key:.8}"), "00081018");
+        assert_eq!(key.to_string().parse(), Ok(key));
+        for wrong in ["", "00", &"+1".repeat(32), &"é".repeat(32)] {
+            assert_eq!(wrong.parse::<SessionKey>(), Err(NotAKey));
+        }
+    }
+}

@@ -1,9 +1,14 @@
 //! What must hold of every store. One suite for each port, run over all adapters: a new adapter joins with a line in
 //! [`account_stores`] or [`session_stores`].
 
+mod counters;
+mod one_time;
+mod races;
+
 use super::memory::MemorySessions;
 use super::mongo::server::MongoServer;
 use super::mongo::{MongoAccounts, MongoUrl};
+use super::redis::{self, RedisSessions};
 use super::sqlite::{Database, SqliteAccounts, SqliteSessions};
 use crate::account::{
     Account, AccountId, AccountStore, CreateError, Email, Field, Group, PasswordHash, SessionMark, UpdateError, Username,
@@ -30,16 +35,21 @@ async fn account_stores<F: Future<Output = ()>>(check: impl Fn(Arc<dyn AccountSt
 }
 
 async fn session_stores<F: Future<Output = ()>>(check: impl Fn(Arc<dyn SessionStore>) -> F) {
-    let makers: [fn() -> Under<dyn SessionStore>; 3] = [memory_sessions, sqlite_sessions, sqlite_sessions_without_cache];
+    let makers: [fn() -> Under<dyn SessionStore>; 4] = [memory_sessions, sqlite_sessions, sqlite_sessions_without_cache, redis_sessions];
     for make in makers {
         let under = make();
         check(Arc::clone(&under.store)).await;
     }
 }
 
-fn sqlite_accounts() -> Under<dyn AccountStore> {
+fn open_database() -> (TempDir, Arc<Database>) {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("test.db")).unwrap();
+    (folder, database)
+}
+
+fn sqlite_accounts() -> Under<dyn AccountStore> {
+    let (folder, database) = open_database();
     Under { store: Arc::new(SqliteAccounts::new(database)), _folder: folder }
 }
 
@@ -61,9 +71,17 @@ fn sqlite_sessions_without_cache() -> Under<dyn SessionStore> {
 }
 
 fn sqlite_sessions_with(patience: Duration) -> Under<dyn SessionStore> {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&folder.path().join("test.db")).unwrap();
+    let (folder, database) = open_database();
     Under { store: Arc::new(SqliteSessions::new(database, patience)), _folder: folder }
+}
+
+fn redis_link() -> Arc<redis::Link> {
+    redis::testing::link()
+}
+
+fn redis_sessions() -> Under<dyn SessionStore> {
+    let store = RedisSessions::new(redis_link(), &redis::testing::prefix());
+    Under { store: Arc::new(store), _folder: tempfile::tempdir().unwrap() }
 }
 
 fn account(username: &str, email: &str) -> Account {

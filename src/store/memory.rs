@@ -1,5 +1,11 @@
 //! Sessions in this process only: fast, and gone with it.
 
+mod counters;
+mod one_time;
+
+pub use counters::MemoryCounters;
+pub use one_time::MemoryOneTime;
+
 use crate::account::AccountId;
 use crate::clock::Timestamp;
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};

@@ -2,11 +2,15 @@
 
 mod accounts;
 mod cache;
+mod counters;
 mod database;
+mod one_time;
 mod schema;
 mod sessions;
 mod writer;
 
 pub use accounts::SqliteAccounts;
+pub use counters::SqliteCounters;
 pub use database::Database;
+pub use one_time::SqliteOneTime;
 pub use sessions::SqliteSessions;

@@ -48,6 +48,8 @@ fn axum_is_known_to_our_own_pages_only() {
 fn databases_are_known_to_the_stores_only() {
     only_in("rusqlite", &["store"]);
     only_in("mongodb::", &["store"]);
+    only_in("redis::cmd", &["store"]);
+    only_in("use redis::", &["store"]);
 }
 
 #[test]

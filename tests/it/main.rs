@@ -29,6 +29,8 @@ mod proxying;
 #[cfg(test)]
 mod redirects;
 #[cfg(test)]
+mod redis_sessions;
+#[cfg(test)]
 mod registration;
 #[cfg(test)]
 mod request_guard;

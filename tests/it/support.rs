@@ -7,6 +7,7 @@ pub mod browser;
 pub mod certificate;
 pub mod chromium;
 pub mod cookie_jar;
+pub mod fault_proxy;
 pub mod form;
 pub mod gateway;
 pub mod message;
@@ -14,6 +15,7 @@ pub mod mongo_server;
 pub mod program;
 pub mod raw;
 pub mod raw_h2;
+pub mod redis_server;
 pub mod upstream;
 
 use std::future::Future;

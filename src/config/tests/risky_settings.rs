@@ -23,6 +23,10 @@ fn risky_settings_are_warned_of_and_accepted() {
     let mongo = |url: &str| with(&format!("secret: 0123456789012345678901234567890123456789\nstores: {{users: '{url}'}}"));
     check_warning(&mongo("mongodb://db.test/x"), "stores.users");
     assert_eq!(warnings(&mongo("mongodb://db.test/x?tls=true")), [""; 0]);
+    let redis = |url: &str| with(&format!("secret: 0123456789012345678901234567890123456789\nstores: {{sessions: '{url}'}}"));
+    check_warning(&redis("redis://cache.test"), "stores.sessions");
+    assert_eq!(warnings(&redis("rediss://cache.test")), [""; 0]);
+    assert_eq!(warnings(&redis("redis://[::1]")), [""; 0]);
     check_warning("routes: [{host: a.test, upstream: sample}]\naccess: {rules: [{host: b.test, allow: deny}]}", "access.rules[0]");
     check_warning("routes: [{host: a.test, upstream: sample}]\ncookies: {domain: b.test}", "routes[0]");
     check_warning(&with("access: {rules: [{path: /a, allow: public}, {path: /a/b, allow: deny}]}"), "access.rules[1]");

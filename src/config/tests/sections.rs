@@ -143,8 +143,6 @@ fn what_a_later_version_has_is_accepted_at_its_default_only() {
     let lacking = [
         ("server: {ext_authz_grpc: '127.0.0.1:1'}", "server.ext_authz_grpc: this version lacks"),
         ("server: {watch: true}", "server.watch: this version lacks"),
-        ("stores: {sessions: 'redis://x'}", "stores.sessions: this version lacks sessions on Redis"),
-        ("stores: {redis_prefix: x}", "stores.redis_prefix: this version lacks Redis, so only the default \"\" is accepted"),
         ("accounts: {registration: invite}", "accounts.registration: this version lacks invitations"),
         ("accounts: {verify_email: true}", "accounts.verify_email: this version lacks"),
         ("accounts: {require_mfa_for: [a]}", "accounts.require_mfa_for: this version lacks"),
@@ -167,4 +165,18 @@ fn what_a_later_version_has_is_accepted_at_its_default_only() {
     check("routes: [{upstream: sample, park_forms: true}]", &["1:41: routes[0].park_forms: this version lacks"]);
     check_after_route("tokens: {acess: 15m}", &["2:10: tokens.acess: unknown key; did you mean `access`?"]);
     settings("rate_limit: {attempts: 0, per_client: 0, per: 900s}\ntokens: {access: 15m}\naudit: {}");
+}
+
+#[test]
+fn sessions_in_redis_need_an_address_that_can_be_read_and_a_secret_that_is_written() {
+    let secret = "secret: 01234567890123456789012345678901";
+    let written = settings(&format!("{secret}\nstores: {{sessions: 'rediss://:p@cache', redis_prefix: 'portcullis:'}}")).stores;
+    let SessionStoreKind::Redis(address) = written.sessions else { panic!("not Redis") };
+    assert_eq!((address.to_string().as_str(), written.redis_prefix.as_str()), ("rediss://cache:6379/0", "portcullis:"));
+    check_after_route(&format!("{secret}\nstores: {{sessions: 'redis://a,b'}}"), &["3:20: stores.sessions: names several servers"]);
+    check_after_route(
+        &format!("{secret}\nstores: {{redis_prefix: 'x y'}}"),
+        &["3:24: stores.redis_prefix: \"x y\" is not a prefix of keys"],
+    );
+    check_after_route("stores: {sessions: 'redis://cache'}", &["1:1: secret: is missing, and with a store on a network it must be given"]);
 }

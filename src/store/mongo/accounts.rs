@@ -177,7 +177,7 @@ impl UniqueValues {
 
     /// Whether another account has or had the name. The unique index refuses that in the act of writing; asked before, the
     /// answer is the same where both values are taken, whichever index a server looks at first, and former names stay
-    /// with their account on servers whose unique indexes do not look into lists (FerretDB).
+    /// with their account on servers whose unique indexes do not look into lists (`FerretDB`).
     async fn name_is_taken(&self, documents: &Collection<Document>) -> Result<bool, Error> {
         self.is_taken(documents, NAMES, &self.name).await
     }
@@ -202,7 +202,7 @@ impl UniqueValues {
     }
 }
 
-/// Whether a unique index refused a write; FerretDB's SQLite says so in its own words.
+/// Whether a unique index refused a write; `FerretDB` on SQLite says so in its own words.
 fn is_duplicate(error: &Error) -> bool {
     let (code, message) = match error.kind.as_ref() {
         ErrorKind::Write(WriteFailure::WriteError(error)) => (error.code, &error.message),

@@ -9,7 +9,8 @@ const APPLICATION: i64 = 0x7072_7463;
 
 /// Each brings a file from the version of its index to the next (`PRAGMA user_version`). Never change one that was
 /// released: add another.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE accounts (
         id BLOB PRIMARY KEY NOT NULL,
         username TEXT NOT NULL,
@@ -54,7 +55,24 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX sessions_of_account ON sessions (account, created_at);
     CREATE INDEX sessions_by_end ON sessions (ends_at);
-"];
+",
+    "
+    -- what may be taken once
+    CREATE TABLE one_time (
+        key TEXT PRIMARY KEY NOT NULL,
+        record BLOB NOT NULL,
+        expires_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX one_time_by_end ON one_time (expires_at);
+
+    CREATE TABLE counters (
+        key TEXT PRIMARY KEY NOT NULL,
+        count INTEGER NOT NULL,
+        resets_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX counters_by_end ON counters (resets_at);
+",
+];
 
 /// Refuses the database of another program, which has tables but not our mark.
 pub(super) fn check_owner(connection: &Connection, path: &Path) -> Result<(), StoreError> {

@@ -37,8 +37,8 @@ struct Progress {
 /// What can be read of an account: its name and version.
 type Seen = Option<(String, u64)>;
 
-fn seen(account: &Account) -> Seen {
-    Some((account.username.as_str().to_owned(), account.version))
+fn seen(account: &Account) -> (String, u64) {
+    (account.username.as_str().to_owned(), account.version)
 }
 
 /// Reads until the store answers.
@@ -46,7 +46,7 @@ async fn read(store: &MongoAccounts, id: AccountId) -> Seen {
     let waited = Stopwatch::start();
     loop {
         match store.find(id).await {
-            Ok(found) => return found.as_ref().and_then(seen),
+            Ok(found) => return found.as_ref().map(seen),
             Err(error) => assert!(waited.elapsed() < PATIENCE, "{error}"),
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -101,10 +101,10 @@ async fn live(store: &MongoAccounts, name: &str, progress: &Progress) {
         Err(_) => Told::Nothing,
     };
     let to = Target { store, progress, id: made.id };
-    take(&to, None, seen(&made), create).await;
-    take(&to, seen(&made), seen(&changed), async || update(1, &changed).await).await;
-    take(&to, seen(&changed), seen(&renamed), async || update(2, &renamed).await).await;
-    take(&to, seen(&renamed), None, delete).await;
+    take(&to, None, Some(seen(&made)), create).await;
+    take(&to, Some(seen(&made)), Some(seen(&changed)), async || update(1, &changed).await).await;
+    take(&to, Some(seen(&changed)), Some(seen(&renamed)), async || update(2, &renamed).await).await;
+    take(&to, Some(seen(&renamed)), None, delete).await;
 }
 
 async fn until_taken(steps: usize, progress: &Progress) {

@@ -1,0 +1,41 @@
+//! What an operator does to the sessions of an account.
+
+use super::{Administration, AdministrationError};
+use crate::session::{Session, SessionKey};
+use std::sync::Arc;
+
+impl Administration {
+    /// The account's sessions, newest first.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn sessions(&self, user: &str) -> Result<Vec<(SessionKey, Arc<Session>)>, AdministrationError> {
+        self.refuse_out_of_reach()?;
+        let account = self.find(user).await?;
+        Ok(self.marks.sessions.list(account.id, self.clock.now()).await?)
+    }
+
+    /// Ends a session; `false` when there was none.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn end_session(&self, key: &SessionKey) -> Result<bool, AdministrationError> {
+        self.refuse_out_of_reach()?;
+        Ok(self.marks.sessions.end(key).await?)
+    }
+
+    /// Ends all sessions of the account; how many there were.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn end_sessions(&self, user: &str) -> Result<u64, AdministrationError> {
+        self.refuse_out_of_reach()?;
+        let account = self.find(user).await?;
+        Ok(self.marks.sessions.end_all(account.id, None).await?)
+    }
+
+    /// Changes of accounts reach a gateway's memory through marks; sessions themselves are out of a command's reach.
+    fn refuse_out_of_reach(&self) -> Result<(), AdministrationError> {
+        if self.marks.reaches_sessions { Ok(()) } else { Err(AdministrationError::OutOfReach) }
+    }
+}

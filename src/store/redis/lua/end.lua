@@ -1,0 +1,2 @@
+-- ARGV: hash.
+return remove(ARGV[3])
