@@ -15,6 +15,7 @@ use crate::session::{CookieKey, SessionStore};
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
 use crate::store::memory::MemorySessions;
+use crate::store::mongo::MongoAccounts;
 use crate::store::redis::{Link, RedisSessions};
 use crate::store::sqlite::{Database, SqliteAccounts, SqliteSessions};
 use background::Background;
@@ -164,6 +165,9 @@ impl App {
     }
 }
 
+/// How long a store on a network may take to come up when the gateway or a command starts.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// One [`Database`] for each file, however many stores name it.
 #[derive(Default)]
 struct Databases(Vec<(PathBuf, Arc<Database>)>);
@@ -187,6 +191,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
 fn open_accounts(kind: &UserStore, databases: &mut Databases) -> Result<Arc<dyn AccountStore>, StoreError> {
     match kind {
         UserStore::Sqlite(path) => Ok(Arc::new(SqliteAccounts::new(databases.open(path)?))),
+        UserStore::Mongo(url) => Ok(Arc::new(MongoAccounts::open(url, PATIENCE)?)),
     }
 }
 

@@ -36,6 +36,7 @@ use crate::account::PasswordProfile;
 use crate::host::{Host, HostPattern};
 use crate::identity::IdentityHeaders;
 use crate::policy::Policy;
+use crate::store::mongo::MongoUrl;
 use http::{HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -242,6 +243,8 @@ pub struct StoreSettings {
 pub enum UserStore {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A MongoDB.
+    Mongo(MongoUrl),
 }
 
 /// `stores.sessions`.

@@ -7,6 +7,8 @@ mod connection;
 mod exchange;
 mod forward;
 mod head;
+mod identities;
+mod joined;
 mod routes;
 mod upstream;
 
@@ -14,7 +16,7 @@ pub use connection::Connections;
 pub use routes::{Routes, RoutesError, wants_sample};
 
 use crate::app::App;
-use crate::config::{Settings, TlsSettings};
+use crate::config::Settings;
 use crate::gate::{Gate, Judgement, Verdict};
 use crate::identity::Identity;
 use crate::policy::Destination;
@@ -26,6 +28,7 @@ use exchange::Facts;
 use forward::{Forward, Strip, rewrite_response};
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderMap, HeaderValue, Method, Response};
+use identities::Identities;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session as Exchange};
@@ -47,19 +50,19 @@ struct Parts {
     portal: axum::Router,
     error_pages: ErrorPages,
     strip: Strip,
+    identities: Identities,
     hsts: Option<HeaderValue>,
-    own_hsts: Option<HeaderValue>,
 }
 
 /// One request on its way: what is known of it so far.
 pub struct Passage {
     started: Instant,
     request_id: String,
-    facts: Option<Facts>,
+    facts: Option<Arc<Facts>>,
     route: Option<usize>,
     names_methods: bool,
     private: bool,
-    identity: Option<Identity>,
+    identity: Option<Arc<Identity>>,
     server: Option<Arc<Server>>,
     tried: Vec<Arc<Server>>,
     body: u64,
@@ -72,15 +75,14 @@ impl Gateway {
     #[must_use]
     pub fn new(app: &App, routes: Routes, portal: axum::Router, error_pages: ErrorPages) -> Self {
         let settings = app.settings.clone();
-        let hsts = settings.server.tls.as_ref().and_then(hsts);
         Self(Arc::new(Parts {
             gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
             routes,
             portal,
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
-            hsts,
-            own_hsts: headers::hsts(&settings),
+            identities: Identities::new(settings.identity.clone()),
+            hsts: headers::hsts(&settings),
             settings,
         }))
     }
@@ -99,7 +101,10 @@ impl Gateway {
         let facts = Facts::establish(exchange, &parts.settings)?;
         passage.request_id = request_id(exchange, &facts);
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
-        let facts = passage.facts.insert(facts).clone();
+        let facts = passage.facts.insert(Arc::new(facts)).clone();
+        if !parts.routes.knows(&facts.host) {
+            return Err(Fault::UnknownHost);
+        }
         if let Some(location) = self.https_instead(exchange, &facts) {
             passage.decision = "redirect";
             return Ok(Some(redirect(308, &location)));
@@ -180,7 +185,7 @@ impl Gateway {
         parts.gate.note_activity(&presence);
         passage.private = verdict != Verdict::Public;
         if let Presence::Somebody { session, .. } = &presence {
-            passage.identity = Some(Identity::of(&session.user, &parts.settings.identity));
+            passage.identity = Some(parts.identities.of(&session.user));
         }
         Ok(None)
     }
@@ -241,11 +246,15 @@ impl Gateway {
 
     /// Writes an answer of our own.
     async fn answer(&self, exchange: &mut Exchange, passage: &Passage, mut response: Response<Bytes>) -> Result<()> {
-        let https = passage.facts.as_ref().is_some_and(|facts| facts.https);
-        if let Some(hsts) = self.0.own_hsts.clone().filter(|_| https) {
-            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts);
+        if let Some(hsts) = self.hsts(passage) {
+            response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
         }
         exchange::write(exchange, response).await
+    }
+
+    /// `Strict-Transport-Security`, where the request came over TLS.
+    fn hsts(&self, passage: &Passage) -> Option<&HeaderValue> {
+        self.0.hsts.as_ref().filter(|_| passage.facts.as_ref().is_some_and(|facts| facts.https))
     }
 }
 
@@ -340,10 +349,10 @@ impl ProxyHttp for Gateway {
         let forward = Forward {
             facts,
             route: self.0.routes.route(route),
-            identity: passage.identity.as_ref(),
+            identity: passage.identity.as_deref(),
             names_methods: passage.names_methods,
             request_id: &passage.request_id,
-            upstream_authority: &server.authority(),
+            server,
         };
         forward.apply(request, &self.0.strip)
     }
@@ -364,10 +373,10 @@ impl ProxyHttp for Gateway {
     }
 
     /// Phase 4: rewrite the answer.
-    async fn response_filter(&self, _exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+    async fn response_filter(&self, exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+        exchange::speak_the_clients_version(exchange, response);
         let Some(route) = passage.route else { return Ok(()) };
-        let hsts = self.0.hsts.as_ref().filter(|_| passage.facts.as_ref().is_some_and(|facts| facts.https));
-        rewrite_response(response, self.0.routes.route(route), passage.private, hsts)
+        rewrite_response(response, self.0.routes.route(route), passage.private, self.hsts(passage))
     }
 
     /// A request that may have reached the server is sent again only if that cannot matter.
@@ -391,10 +400,9 @@ impl ProxyHttp for Gateway {
     async fn fail_to_proxy(&self, exchange: &mut Exchange, error: &Error, passage: &mut Passage) -> FailToProxy {
         let code = match fault_of(error) {
             Some(fault) if exchange.response_written().is_none() => {
-                let status = self.0.error_pages.render(&fault, &exchange.req_header().headers, &passage.request_id);
-                let code = status.status().as_u16();
                 exchange.set_keepalive(None);
-                if exchange::write(exchange, status).await.is_err() { 0 } else { code }
+                let code = fault.status().as_u16();
+                if self.refuse(exchange, passage, &fault).await.is_err() { 0 } else { code }
             }
             _ => 0,
         };
@@ -463,7 +471,7 @@ fn request_id(exchange: &Exchange, facts: &Facts) -> String {
 }
 
 fn new_request_id() -> String {
-    format!("{:032x}", u128::from_be_bytes(crate::entropy::random_bytes()))
+    format!("{:032x}", u128::from_be_bytes(crate::entropy::unique_bytes()))
 }
 
 fn redirect(status: u16, location: &str) -> Response<Bytes> {
@@ -474,9 +482,4 @@ fn redirect(status: u16, location: &str) -> Response<Bytes> {
     }
     headers::protect(response.headers_mut());
     response
-}
-
-fn hsts(tls: &TlsSettings) -> Option<HeaderValue> {
-    let seconds = tls.hsts.as_secs();
-    if seconds == 0 { None } else { HeaderValue::from_str(&format!("max-age={seconds}")).ok() }
 }

@@ -5,12 +5,14 @@ mod names;
 pub use names::{AlsoHeaders, IdentityHeaders, folded};
 
 use crate::session::SessionUser;
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
-/// Who an upstream is told the user is, ready to be written into a request.
+/// Who an upstream is told the user is, ready to be written into a request: names as they are written by custom
+/// (`X-User`), and values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity(Vec<(HeaderName, HeaderValue)>);
+pub struct Identity(Vec<(Bytes, HeaderValue)>);
 
 impl Identity {
     /// The headers for a signed-in user, an empty one where nothing is known.
@@ -34,13 +36,24 @@ impl Identity {
         for also in &names.also {
             headers.extend(also.headers(&values));
         }
-        Self(headers)
+        Self(headers.into_iter().map(|(name, value)| (in_title_case(&name), value)).collect())
     }
 
     /// The headers, in a fixed order.
-    pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    pub fn headers(&self) -> impl Iterator<Item = (&Bytes, &HeaderValue)> {
         self.0.iter().map(|(name, value)| (name, value))
     }
+}
+
+/// Names are equal in any case, but people and some old applications know them as `X-User`.
+fn in_title_case(name: &HeaderName) -> Bytes {
+    let mut before = b'-';
+    let title = |byte: u8| {
+        let titled = if before == b'-' { byte.to_ascii_uppercase() } else { byte };
+        before = byte;
+        titled
+    };
+    name.as_str().bytes().map(title).collect()
 }
 
 /// The values that every family of names is filled from.
@@ -81,7 +94,7 @@ mod tests {
     }
 
     fn header(identity: &Identity, name: &str) -> String {
-        let found = identity.headers().find(|(n, _)| n.as_str() == name);
+        let found = identity.headers().find(|(n, _)| n.as_ref() == name.as_bytes());
         found.map(|(_, value)| value.to_str().unwrap().to_owned()).unwrap_or_default()
     }
 
@@ -89,17 +102,17 @@ mod tests {
     #[test]
     fn values_are_printable_ascii_whatever_the_user_chose() {
         let identity = Identity::of(&user("Zoë\r\nX-Role: 100%"), &IdentityHeaders::default());
-        assert_eq!(header(&identity, "x-user-name"), "Zo%C3%AB%0D%0AX-Role: 100%25");
-        assert_eq!(header(&identity, "x-user"), "alice");
-        assert_eq!(header(&identity, "x-user-groups"), "users,editors");
+        assert_eq!(header(&identity, "X-User-Name"), "Zo%C3%AB%0D%0AX-Role: 100%25");
+        assert_eq!(header(&identity, "X-User"), "alice");
+        assert_eq!(header(&identity, "X-User-Groups"), "users,editors");
     }
 
     #[test]
     fn peers_names_are_written_where_asked_for() {
         let names = IdentityHeaders { also: vec![AlsoHeaders::RemoteUser], ..IdentityHeaders::default() };
         let identity = Identity::of(&user("Alice"), &names);
-        assert_eq!(header(&identity, "remote-user"), "alice");
-        assert_eq!(header(&identity, "remote-groups"), "users,editors");
-        assert_eq!(header(&identity, "x-auth-request-user"), "");
+        assert_eq!(header(&identity, "Remote-User"), "alice");
+        assert_eq!(header(&identity, "Remote-Groups"), "users,editors");
+        assert_eq!(header(&identity, "X-Auth-Request-User"), "");
     }
 }

@@ -5,8 +5,10 @@
 
 mod listener;
 mod tls;
+mod worker;
 
 pub use listener::{BoundAddress, Listener, Socket};
+pub use worker::Workers;
 
 use crate::admin;
 use crate::app::App;
@@ -42,11 +44,11 @@ impl std::fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Binds every address and serves, on the runtime it is called on.
+/// Binds every address and serves: connections on the workers, all else on the runtime it is called on.
 ///
 /// # Errors
 /// When an address cannot be bound or a certificate cannot be used; nothing serves then.
-pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
+pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartError> {
     let settings = app.settings.clone();
     let acceptor = settings.server.tls.as_ref().map(tls::acceptor).transpose().map_err(StartError)?;
     let mut listeners = bind_all(&settings.server.listen, None)?;
@@ -65,13 +67,13 @@ pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
     let routes = Routes::new(&settings, sample).map_err(|error| StartError(error.0))?;
     let portal = portal(&app)?;
     let gateway = Gateway::new(&app, routes, portal::router(portal.clone()), portal.errors.clone());
-    let connections = Arc::new(Connections::new(gateway, &settings.server));
+    let workers: Arc<[_]> = workers.with_connections(|| Connections::new(gateway.clone(), &settings.server)).into();
 
     let draining = Arc::new(AtomicBool::new(false));
     let tracker = Tracker::new(settings.server.limits.connections);
     let addresses = listeners.iter().map(|listener| listener.address.clone()).collect();
     for listener in listeners {
-        tokio::spawn(listener.serve(connections.clone(), tracker.clone(), stopping.clone()));
+        tokio::spawn(listener.serve(workers.clone(), tracker.clone(), stopping.clone()));
     }
     let admin = admin_listener.as_ref().map(|listener| listener.address.clone());
     if let Some(listener) = admin_listener {

@@ -1,7 +1,9 @@
 //! Adapters: where accounts and sessions are really kept. SQL lives here and nowhere else.
 
+mod breaker;
 mod counter;
 pub mod memory;
+pub mod mongo;
 mod one_time;
 pub mod redis;
 pub mod runtime;

@@ -15,7 +15,7 @@ pub struct EmailError;
 
 impl std::fmt::Display for EmailError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("this is not an email address like name@example.com")
+        f.write_str("this is not an email address, write one like name@example.com")
     }
 }
 

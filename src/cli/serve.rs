@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::{self, Settings, UserStore};
 use crate::logging;
-use crate::server::{self, Running};
+use crate::server::{self, Running, Workers};
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,16 +16,14 @@ pub(super) fn serve(settings: Settings, announce: impl AsyncFnOnce(&Running, &Ar
     logging::start(&settings.log);
     raise_open_files_limit();
     let threads = settings.server.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    // One thread a core without work stealing: the cheapest way that Pingora runs.
-    let workers = pingora_runtime::Runtime::new_no_steal(threads, "gateway");
+    let workers = Workers::threads(threads).map_err(|error| error.to_string())?;
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| format!("cannot start: {error}"))?;
     main.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| format!("cannot listen for signals: {error}"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("cannot listen for signals: {error}"))?;
         let app = App::open(Arc::new(settings), Arc::new(SystemClock)).map_err(|error| error.to_string())?;
         app.start().map_err(|error| error.to_string())?;
-        let starting = workers.get_handle().spawn(server::start(app.clone()));
-        let running = starting.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let running = server::start(app.clone(), &workers).await.map_err(|error| error.to_string())?;
         announce(&running, &app).await?;
         tokio::select! {
             _ = terminate.recv() => {}
@@ -54,8 +52,11 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
         for (what, address) in listening.chain(running.admin().map(|address| ("admin", address))) {
             writeln!(out, "{what}: {address}").map_err(|error| format!("cannot print the addresses: {error}"))?;
         }
-        let UserStore::Sqlite(path) = &app.settings.stores.users;
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), users = %path.display(), "serving");
+        let users = match &app.settings.stores.users {
+            UserStore::Sqlite(path) => path.display().to_string(),
+            UserStore::Mongo(url) => url.servers().to_owned(),
+        };
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), users, "serving");
         Ok(())
     })
 }

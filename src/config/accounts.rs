@@ -7,6 +7,7 @@ use super::{
     AccountSettings, HashAlgorithm, Registration, Secret, SecretSource, SessionSettings, SessionStoreKind, StoreSettings, UserStore,
 };
 use crate::account::{Group, PasswordProfile, Username};
+use crate::store::mongo::MongoUrl;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,12 +41,11 @@ pub(super) fn stores(root: &mut Section<'_>) -> Option<StoreSettings> {
 pub(super) fn secret(root: &mut Section<'_>, stores: Option<&StoreSettings>) -> Option<SecretSource> {
     let Some(field) = root.take("secret").filter(|field| !field.is_null()) else {
         let stores = stores?;
-        if let SessionStoreKind::Redis(_) = stores.sessions {
+        let (UserStore::Sqlite(file), SessionStoreKind::Memory | SessionStoreKind::Sqlite(_)) = (&stores.users, &stores.sessions) else {
             // Made here, it would differ between gateways that share the store.
             root.error("secret", "is missing, and with a store on a network it must be given; `portcullis secret` makes one");
             return None;
-        }
-        let UserStore::Sqlite(file) = &stores.users;
+        };
         let folder = file.parent().unwrap_or(Path::new(""));
         return Some(SecretSource::File(folder.join("portcullis.secret")));
     };
@@ -66,10 +66,10 @@ fn secret_text(field: &Field<'_>) -> Option<Secret> {
 }
 
 fn user_store(field: &Field<'_>) -> Option<UserStore> {
-    let allowed = "write for example sqlite:portcullis.db";
+    let allowed = "write for example sqlite:portcullis.db, or mongodb://user:password@host:27017/portcullis";
     let address = &field.scalar(allowed)?.text;
-    if ["mongodb:", "mongodb+srv:"].iter().any(|scheme| address.starts_with(scheme)) {
-        return field.error(format!("this version lacks accounts on MongoDB, {allowed}"));
+    if MongoUrl::has_scheme(address) {
+        return MongoUrl::parse(address).map(UserStore::Mongo).map_or_else(|message| field.error(message), Some);
     }
     sqlite_file(field, address, allowed).map(UserStore::Sqlite)
 }

@@ -1,7 +1,7 @@
 //! What is allowed and yet risky or without effect (warnings), and what only shows when sections are seen together.
 
 use super::section::Section;
-use super::{ListenAddress, Registration, Route, SessionStoreKind, Settings, Upstream, UpstreamAddress};
+use super::{ListenAddress, Registration, Route, SessionStoreKind, Settings, Upstream, UpstreamAddress, UserStore};
 use crate::host::{Host, HostPattern};
 use crate::policy::{Access, PathPattern, Policy, Rule};
 use std::net::IpAddr;
@@ -14,6 +14,9 @@ pub(super) fn check(root: &Section<'_>, settings: &Settings) {
     policy(root, settings);
     rules(root, settings);
     routes(root, settings);
+    if matches!(&settings.stores.users, UserStore::Mongo(url) if url.is_exposed()) {
+        warn(root, "stores.users", "accounts cross the network unencrypted; add tls=true to the options of the address");
+    }
     if matches!(&settings.stores.sessions, SessionStoreKind::Redis(address) if address.is_remote() && !address.tls) {
         warn(root, "stores.sessions", "sessions cross the network unencrypted; write rediss:// where Redis has a certificate");
     }

@@ -4,6 +4,7 @@
 
 use super::Gateway;
 use super::head::{end_of_head, inspect};
+use super::joined::Joined;
 use crate::config::{Limits, ServerSettings, Timeouts};
 use crate::portal::error_page::Fault;
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -15,6 +16,7 @@ use pingora::protocols::{ALPN, Digest, Stream};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
+use pingora_timeout::timeout as fast_timeout;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -51,7 +53,8 @@ impl Connections {
     }
 
     /// Serves a connection until either side has had enough.
-    pub async fn serve(&self, mut stream: Stream, shutdown: ShutdownWatch) {
+    pub async fn serve(&self, stream: Stream, shutdown: ShutdownWatch) {
+        let mut stream: Stream = Box::new(Joined::new(stream));
         let h2 = match stream.selected_alpn_proto() {
             Some(ALPN::H2) => true,
             _ if self.h2c && stream.get_ssl_digest().is_none() => match self.starts_with_preface(&mut stream).await {
@@ -89,19 +92,21 @@ impl Connections {
     async fn read_head(&self, stream: &mut Stream, buffer: &mut BytesMut, wait: Duration, stop: &mut ShutdownWatch) -> Result<bool, Fault> {
         buffer.reserve(2048);
         let first = tokio::select! {
-            read = timeout(wait, stream.read_buf(buffer)) => read,
+            read = fast_timeout(wait, stream.read_buf(buffer)) => read,
             _ = stop.wait_for(|stop| *stop) => return Ok(false),
         };
         if !matches!(first, Ok(Ok(1..))) {
             return Ok(false);
         }
-        match timeout(self.timeouts.header, self.complete_head(stream, buffer)).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => return Ok(false),
-            Ok(Err(fault)) => return Err(fault),
-            Err(_late) => return Err(Fault::RequestTimeout),
-        }
-        let end = end_of_head(buffer, 0).unwrap_or(buffer.len());
+        let end = match self.head_so_far(buffer, 0)? {
+            Some(end) => end,
+            None => match timeout(self.timeouts.header, self.rest_of_head(stream, buffer)).await {
+                Ok(Ok(Some(end))) => end,
+                Ok(Ok(None)) => return Ok(false),
+                Ok(Err(fault)) => return Err(fault),
+                Err(_late) => return Err(Fault::RequestTimeout),
+            },
+        };
         if let Some(head) = inspect(&buffer[..end])? {
             buffer.advance(end);
             let rest = buffer.split();
@@ -111,30 +116,35 @@ impl Connections {
         Ok(true)
     }
 
-    async fn complete_head(&self, stream: &mut Stream, buffer: &mut BytesMut) -> Result<bool, Fault> {
-        let mut searched = 0;
+    /// Reads on until the head is complete; where it ends, or `None` when the client is gone.
+    async fn rest_of_head(&self, stream: &mut Stream, buffer: &mut BytesMut) -> Result<Option<usize>, Fault> {
         loop {
-            // RFC 9112 section 2.2: an empty line before the request line is passed over.
-            while searched == 0 && buffer.starts_with(b"\r\n") {
-                buffer.advance(2);
-            }
-            let end = end_of_head(buffer, searched);
-            if end.unwrap_or(buffer.len()) > self.limits.header {
-                let in_first_line = !buffer[..self.limits.header].contains(&b'\n');
-                return Err(if in_first_line { Fault::UriTooLong } else { Fault::HeadersTooLarge });
-            }
-            if end.is_some() {
-                return Ok(true);
-            }
-            // A head of bare line feeds would never end for us, though it does for others.
-            if buffer.windows(2).any(|pair| pair == b"\n\n") {
-                return Err(Fault::BadRequest("A line of the request does not end in CR LF."));
-            }
-            searched = buffer.len();
+            let searched = buffer.len();
             if !matches!(stream.read_buf(buffer).await, Ok(1..)) {
-                return Ok(false);
+                return Ok(None);
+            }
+            if let Some(end) = self.head_so_far(buffer, searched)? {
+                return Ok(Some(end));
             }
         }
+    }
+
+    /// Where the head ends, if it is complete; what lies before `searched` was looked at already.
+    fn head_so_far(&self, buffer: &mut BytesMut, searched: usize) -> Result<Option<usize>, Fault> {
+        // RFC 9112 section 2.2: an empty line before the request line is passed over.
+        while searched == 0 && buffer.starts_with(b"\r\n") {
+            buffer.advance(2);
+        }
+        let end = end_of_head(buffer, searched);
+        if end.unwrap_or(buffer.len()) > self.limits.header {
+            let in_first_line = !buffer[..self.limits.header].contains(&b'\n');
+            return Err(if in_first_line { Fault::UriTooLong } else { Fault::HeadersTooLarge });
+        }
+        // A head of bare line feeds would never end for us, though it does for others.
+        if end.is_none() && memchr::memmem::find(buffer, b"\n\n").is_some() {
+            return Err(Fault::BadRequest("A line of the request does not end in CR LF."));
+        }
+        Ok(end)
     }
 
     /// Answers what never became a request, and closes without losing the answer to a reset.
@@ -212,7 +222,7 @@ impl Connections {
                     wait = self.timeouts.idle;
                     let guard = Running::enter(&running);
                     let (proxy, shutdown) = (self.proxy.clone(), shutdown.clone());
-                    pingora_runtime::current_handle().spawn(async move {
+                    tokio::spawn(async move {
                         let _running = guard;
                         proxy.process_new_http(ServerSession::new_http2(stream), &shutdown).await;
                     });

@@ -257,6 +257,13 @@ async fn write_whole(exchange: &mut Exchange, response: Response<Bytes>) -> Resu
     Ok(())
 }
 
+/// HTTP/1.0 knows no chunks: such a body ends with the connection (RFC 9112 section 6.1).
+pub fn speak_the_clients_version(exchange: &mut Exchange, response: &mut ResponseHeader) {
+    if exchange.req_header().version == Version::HTTP_10 && response.remove_header(&TRANSFER_ENCODING).is_some() {
+        exchange.set_keepalive(None);
+    }
+}
+
 /// An answer as bytes of HTTP/1.1, after which the connection closes.
 #[must_use]
 pub fn to_wire(response: &Response<Bytes>) -> Bytes {

@@ -2,6 +2,7 @@
 //! Everything that a client could use to pose as somebody is dropped here, and what we vouch for is written.
 
 use super::exchange::Facts;
+use super::upstream::Server;
 use crate::config::{HeaderChanges, Route};
 use crate::gate::cookies;
 use crate::identity::{Identity, folded};
@@ -72,8 +73,8 @@ pub struct Forward<'a> {
     pub names_methods: bool,
     /// The request's id.
     pub request_id: &'a str,
-    /// `Host` of the upstream's own.
-    pub upstream_authority: &'a str,
+    /// The server that takes the request.
+    pub server: &'a Server,
 }
 
 impl Forward<'_> {
@@ -97,7 +98,7 @@ impl Forward<'_> {
         }
         if let Some(identity) = self.identity {
             for (name, value) in identity.headers() {
-                request.insert_header(name, value.clone())?;
+                request.insert_header(name.clone(), value.clone())?;
             }
         }
         if let Some(forwarded_for) = forwarded_for {
@@ -124,7 +125,7 @@ impl Forward<'_> {
     }
 
     fn write_host(&self, request: &mut RequestHeader) -> Result<()> {
-        let host = if self.route.preserve_host { self.facts.authority.as_str() } else { self.upstream_authority };
+        let host = if self.route.preserve_host { self.facts.authority.clone() } else { self.server.authority() };
         request.insert_header(HOST, host)
     }
 }
@@ -152,9 +153,9 @@ fn push_item(list: &mut BytesMut, item: &[u8]) {
 
 /// W3C Trace Context, for a request that no trusted proxy has named.
 fn new_traceparent() -> String {
-    let bytes: [u8; 24] = crate::entropy::random_bytes();
-    let hex = |bytes: &[u8]| bytes.iter().fold(String::with_capacity(bytes.len() * 2), |text, byte| text + &format!("{byte:02x}"));
-    format!("00-{}-{}-00", hex(&bytes[..16]), hex(&bytes[16..]))
+    let trace = u128::from_be_bytes(crate::entropy::unique_bytes());
+    let span = u128::from_be_bytes(crate::entropy::unique_bytes()) >> 64;
+    format!("00-{trace:032x}-{span:016x}-00")
 }
 
 /// Removes our cookies; all others stay as they are, byte for byte. The crumbs of HTTP/2 become one line

@@ -12,7 +12,7 @@ const MAX_FIELDS: usize = 256;
 #[must_use]
 pub fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
     let from = searched.saturating_sub(3);
-    bytes[from..].windows(4).position(|window| window == b"\r\n\r\n").map(|at| from + at + 4)
+    memchr::memmem::find(&bytes[from..], b"\r\n\r\n").map(|at| from + at + 4)
 }
 
 /// Judges a complete head. An absolute-form target that names the host of `Host` comes back as the head to use
@@ -43,7 +43,7 @@ struct Lines<'a>(&'a [u8]);
 impl<'a> Lines<'a> {
     fn next_line(&mut self) -> Result<&'a [u8], Fault> {
         const BARE: Fault = Fault::BadRequest("A line of the request does not end in CR LF.");
-        let end = self.0.iter().position(|byte| *byte == b'\n').ok_or(BARE)?;
+        let end = memchr::memchr(b'\n', self.0).ok_or(BARE)?;
         let (line, rest) = self.0.split_at(end + 1);
         self.0 = rest;
         let line = line.strip_suffix(b"\r\n").ok_or(BARE)?;

@@ -61,14 +61,11 @@ impl Routes {
         })
     }
 
-    /// Where this request goes.
+    /// Where this request goes; its host must be known.
     ///
     /// # Errors
     /// The refusal where it goes nowhere.
     pub fn find(&self, facts: &Facts) -> Result<Way, Fault> {
-        if !self.knows(&facts.host) {
-            return Err(Fault::UnknownHost);
-        }
         let route = self.route_for(facts);
         if facts.target.has_encoded_slash() && !route.is_some_and(|index| self.routes[index].0.encoded_slashes) {
             return Err(Fault::BadRequest("The path holds an encoded slash."));
@@ -106,7 +103,11 @@ impl Routes {
     /// # Errors
     /// When the page's origin may not.
     pub fn check_websocket_origin(&self, index: usize, headers: &HeaderMap, facts: &Facts) -> Result<(), Fault> {
-        let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let Some(origin) = origins.next() else { return Ok(()) };
+        if origins.next().is_some() {
+            return Err(Fault::ForeignOrigin);
+        }
         let origin = origin.to_str().unwrap_or_default();
         let same_host = origin
             .split_once("://")

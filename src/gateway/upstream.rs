@@ -8,6 +8,7 @@ use pingora::protocols::tls::CaType;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub struct Server {
     address: UpstreamAddress,
     scheme: UpstreamScheme,
     ca: Option<Arc<CaType>>,
+    trust: u64,
     client: Option<Arc<CertKey>>,
     connect_timeout: Duration,
     read_timeout: Duration,
@@ -99,6 +101,7 @@ impl Server {
             address: server.address.clone(),
             scheme: server.scheme,
             ca: tls.ca.clone(),
+            trust: tls.trust,
             client: tls.client.clone(),
             connect_timeout: timeouts.upstream_connect,
             read_timeout,
@@ -135,6 +138,8 @@ impl Server {
         };
         options.max_h2_streams = 64;
         options.ca = self.ca.clone();
+        // Pingora keeps connections by address and name; one that another route's authorities vouched for is not ours.
+        peer.group_key = self.trust;
         peer.client_cert_key = self.client.clone();
         Ok(Box::new(peer))
     }
@@ -207,32 +212,37 @@ impl Server {
 /// The contents of `upstream_tls`.
 struct TlsFiles {
     ca: Option<Arc<CaType>>,
+    /// Tells apart which authorities are trusted.
+    trust: u64,
     client: Option<Arc<CertKey>>,
 }
 
 impl TlsFiles {
     fn read(files: &UpstreamTls) -> Result<Self, String> {
-        let ca = match &files.ca {
-            Some(path) => Some(authorities(path)?),
-            None => None,
+        let (ca, trust) = match &files.ca {
+            Some(path) => authorities(path).map(|(ca, trust)| (Some(ca), trust))?,
+            None => (None, 0),
         };
         let client = match &files.client {
             Some(pair) => Some(client_certificate(&pair.certificate, &pair.key)?),
             None => None,
         };
-        Ok(Self { ca, client })
+        Ok(Self { ca, trust, client })
     }
 }
 
-fn authorities(path: &Path) -> Result<Arc<CaType>, String> {
+/// The authorities in a PEM file, and a number that differs where they do.
+fn authorities(path: &Path) -> Result<(Arc<CaType>, u64), String> {
     let mut parsed = Vec::new();
+    let mut hasher = DefaultHasher::new();
     for certificate in certificates(path)? {
         // Pingora panics on what is no certificate, so it is tried first.
         let tried = rustls::RootCertStore::empty().add(certificate.clone());
         tried.map_err(|error| format!("{}: not a usable certificate: {error}", path.display()))?;
+        certificate.hash(&mut hasher);
         parsed.push(WrappedX509::new(certificate.to_vec(), parse_x509));
     }
-    Ok(Arc::from(parsed))
+    Ok((Arc::from(parsed), hasher.finish()))
 }
 
 fn client_certificate(chain: &Path, key: &Path) -> Result<Arc<CertKey>, String> {

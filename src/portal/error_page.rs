@@ -48,7 +48,7 @@ pub enum Fault {
     Unauthorized {
         /// Where to sign in.
         login_url: String,
-        /// Shown in a frame: the link must leave it, since our pages are in no frame.
+        /// Shown in a frame: the link must leave it, since the login is shown in none.
         in_frame: bool,
     },
     /// Somebody is signed in, but may not see this.
@@ -117,6 +117,9 @@ impl ErrorPages {
             problem(fault, &words, request_id)
         };
         let headers = response.headers_mut();
+        if matches!(fault, Fault::Unauthorized { in_frame: true, .. }) {
+            headers::let_be_framed_here(headers);
+        }
         headers::protect(headers);
         if let Some(seconds) = fault.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

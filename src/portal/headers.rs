@@ -24,6 +24,12 @@ const POLICY_FOR_FORMS_THAT_LEAVE: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
 );
 
+/// For the one page that pages of the same origin may show in a frame: it holds nothing but a link out of the frame.
+const POLICY_IN_A_FRAME: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'self'; \
+     base-uri 'none'",
+);
+
 /// Asks for a bearer, never for `Basic`: browsers would open their own password box.
 pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"portcullis\"");
 
@@ -47,6 +53,11 @@ pub fn protect(headers: &mut HeaderMap) {
 /// Lets the page's forms end at another origin.
 pub(super) fn let_forms_leave(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, POLICY_FOR_FORMS_THAT_LEAVE);
+}
+
+/// Lets pages of the same origin show this one in a frame.
+pub(super) fn let_be_framed_here(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY_IN_A_FRAME);
 }
 
 /// `Strict-Transport-Security` for responses over `https`, where it is wanted.
@@ -83,7 +94,8 @@ mod tests {
 
     /// threats.md F07
     #[test]
-    fn nothing_may_frame_us_or_run_what_is_not_ours() {
+    fn no_other_site_may_frame_us_and_nothing_runs_that_is_not_ours() {
+        assert!(POLICY_IN_A_FRAME.to_str().unwrap().replace("frame-ancestors 'self'", "frame-ancestors 'none'") == POLICY);
         for policy in [POLICY, POLICY_FOR_FORMS_THAT_LEAVE] {
             let policy = policy.to_str().unwrap();
             assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"));

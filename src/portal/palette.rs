@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_readable_accent_is_left_as_it_is() {
-        assert!(rules(Some("#2557c0")).contains("--accent:#2f55a4;"));
+        assert!(rules(Some("#2557c0")).contains("--accent:#2557c0;"));
         assert_eq!(rules(Some("nonsense")), rules(None));
     }
 

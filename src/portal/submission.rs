@@ -7,7 +7,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -57,6 +57,9 @@ impl FromRequest<Arc<Portal>> for Submission {
         let Ok(body) = to_bytes(body, limit).await else {
             return Err(portal.errors.response(&Fault::PayloadTooLarge, &parts));
         };
+        if is_encoded(&parts.headers) {
+            return Err(unsupported("plain UTF-8, not compressed,"));
+        }
         match media_type(&parts.headers).as_deref() {
             Some("application/x-www-form-urlencoded") => Ok(Self::Form(Fields::parse(&body))),
             Some("application/json") => Ok(Self::Json(body)),
@@ -72,12 +75,23 @@ pub(super) fn unsupported(types: &str) -> Response {
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", detail).into_response()
 }
 
-/// The media type without its parameters; `None` unless exactly one is named.
+/// Whether a body is compressed, or its text is not UTF-8 (threats.md I10): it would be read as what it is not.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let compressed = headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let charset = content_type(headers).and_then(|mime| mime.get_param(mime::CHARSET).map(|charset| charset != mime::UTF_8));
+    compressed || charset.unwrap_or(false)
+}
+
+/// The media type without its parameters.
 fn media_type(headers: &HeaderMap) -> Option<String> {
+    content_type(headers).map(|mime| mime.essence_str().to_owned())
+}
+
+/// What `Content-Type` says; `None` unless it says exactly one thing.
+fn content_type(headers: &HeaderMap) -> Option<mime::Mime> {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (first, second) = (values.next(), values.next());
-    let text = first.filter(|_| second.is_none())?.to_str().ok()?;
-    text.parse::<mime::Mime>().ok().map(|mime| mime.essence_str().to_owned())
+    first.filter(|_| second.is_none())?.to_str().ok()?.parse().ok()
 }
 
 /// Reads a JSON object of known fields. The error names what is allowed, never what was sent.
@@ -124,6 +138,17 @@ mod tests {
             let text = String::from_utf8(problem.body().to_vec()).unwrap();
             assert!(problem.status() == StatusCode::BAD_REQUEST && !text.contains("hunter2"), "{text}");
         }
+    }
+
+    /// threats.md I10
+    #[test]
+    fn only_plain_utf_8_is_read() {
+        let header = |name, text: &'static str| HeaderMap::from_iter([(name, http::HeaderValue::from_static(text))]);
+        for kind in ["application/json", "application/json; charset=UTF-8", "application/x-www-form-urlencoded;charset=utf-8"] {
+            assert!(!is_encoded(&header(CONTENT_TYPE, kind)), "{kind}");
+        }
+        assert!(is_encoded(&header(CONTENT_TYPE, "application/json; charset=utf-16")));
+        assert!(is_encoded(&header(CONTENT_ENCODING, "gzip")) && !is_encoded(&header(CONTENT_ENCODING, "identity")));
     }
 
     #[test]

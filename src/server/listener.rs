@@ -1,12 +1,14 @@
 //! Listening sockets and their accept loops.
 
 use super::tls::Acceptor;
+use super::worker::Worker;
 use crate::config::ListenAddress;
-use crate::gateway::Connections;
-use pingora::protocols::Stream;
-use pingora::protocols::l4::listener::Listener as Accepting;
+use pingora::protocols::l4::socket::SocketAddr as PeerAddress;
+use pingora::protocols::l4::stream::Stream as L4Stream;
+use pingora::protocols::{GetSocketDigest as _, SocketDigest, Stream};
 use pingora::server::ShutdownWatch;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -90,35 +92,30 @@ impl Listener {
         self.socket
     }
 
-    /// Accepts until told to stop.
-    pub async fn serve(self, connections: Arc<Connections>, tracker: Tracker, mut shutdown: ShutdownWatch) {
-        let address = self.address;
-        let accepting = match self.socket {
-            Socket::Tcp(listener) => Accepting::from(listener),
-            Socket::Unix(listener) => Accepting::from(listener),
-        };
-        loop {
+    /// Accepts until told to stop; the workers take turns.
+    pub async fn serve(self, workers: Arc<[Worker]>, tracker: Tracker, mut shutdown: ShutdownWatch) {
+        for worker in workers.iter().cycle() {
             let accepted = tokio::select! {
-                accepted = accepting.accept() => accepted,
+                accepted = self.socket.accept() => accepted,
                 _ = shutdown.wait_for(|stop| *stop) => break,
             };
-            let mut stream = match accepted {
-                Ok(stream) => stream,
+            let accepted = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors: asking again at once would spin.
-                    tracing::warn!(%address, %error, "a connection could not be accepted");
+                    tracing::warn!(address = %self.address, %error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
             let Some(counted) = tracker.enter() else {
-                tracing::warn!(%address, "closed a connection: server.limits.connections are open already");
+                tracing::warn!(address = %self.address, "closed a connection: server.limits.connections are open already");
                 continue;
             };
-            let (connections, tls, shutdown) = (connections.clone(), self.tls.clone(), shutdown.clone());
-            pingora_runtime::current_handle().spawn(async move {
+            let (connections, tls, shutdown) = (worker.connections.clone(), self.tls.clone(), shutdown.clone());
+            worker.handle.spawn(async move {
                 let _counted = counted;
-                let _ = stream.set_nodelay();
+                let Ok(stream) = accepted.into_stream() else { return };
                 let stream: Stream = match tls {
                     None => Box::new(stream),
                     Some(tls) => match tokio::time::timeout(HANDSHAKE_DEADLINE, tls.tls_handshake(stream)).await {
@@ -130,9 +127,42 @@ impl Listener {
                 connections.serve(stream, shutdown).await;
             });
         }
-        if let BoundAddress::Unix(path) = &address {
+        if let BoundAddress::Unix(path) = &self.address {
             let _ = std::fs::remove_file(path);
         }
+    }
+}
+
+/// A connection on its way to the runtime that will serve it.
+enum Accepted {
+    Tcp(std::net::TcpStream, SocketAddr),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Socket {
+    async fn accept(&self) -> std::io::Result<Accepted> {
+        match self {
+            Self::Tcp(listener) => listener.accept().await.and_then(|(stream, peer)| Ok(Accepted::Tcp(stream.into_std()?, peer))),
+            Self::Unix(listener) => listener.accept().await.and_then(|(stream, _)| Ok(Accepted::Unix(stream.into_std()?))),
+        }
+    }
+}
+
+impl Accepted {
+    /// Registers it with the runtime that this is called on.
+    fn into_stream(self) -> std::io::Result<L4Stream> {
+        let (mut stream, peer) = match self {
+            Self::Tcp(stream, peer) => {
+                stream.set_nodelay(true)?;
+                (L4Stream::from(tokio::net::TcpStream::from_std(stream)?), Some(PeerAddress::from(peer)))
+            }
+            Self::Unix(stream) => (L4Stream::from(tokio::net::UnixStream::from_std(stream)?), None),
+        };
+        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+        // The cell is new, so it is empty.
+        let _ = digest.peer_addr.set(peer);
+        stream.set_socket_digest(digest);
+        Ok(stream)
     }
 }
 

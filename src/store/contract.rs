@@ -6,6 +6,8 @@ mod one_time;
 mod races;
 
 use super::memory::MemorySessions;
+use super::mongo::server::MongoServer;
+use super::mongo::{MongoAccounts, MongoUrl};
 use super::redis::{self, RedisSessions};
 use super::sqlite::{Database, SqliteAccounts, SqliteSessions};
 use crate::account::{
@@ -25,7 +27,7 @@ struct Under<S: ?Sized> {
 }
 
 async fn account_stores<F: Future<Output = ()>>(check: impl Fn(Arc<dyn AccountStore>) -> F) {
-    let makers: [fn() -> Under<dyn AccountStore>; 1] = [sqlite_accounts];
+    let makers: [fn() -> Under<dyn AccountStore>; 2] = [sqlite_accounts, mongo_accounts];
     for make in makers {
         let under = make();
         check(Arc::clone(&under.store)).await;
@@ -49,6 +51,11 @@ fn open_database() -> (TempDir, Arc<Database>) {
 fn sqlite_accounts() -> Under<dyn AccountStore> {
     let (folder, database) = open_database();
     Under { store: Arc::new(SqliteAccounts::new(database)), _folder: folder }
+}
+
+fn mongo_accounts() -> Under<dyn AccountStore> {
+    let url = MongoUrl::parse(&MongoServer::fresh_database()).unwrap();
+    Under { store: Arc::new(MongoAccounts::open(&url, Duration::from_secs(30)).unwrap()), _folder: tempfile::tempdir().unwrap() }
 }
 
 fn memory_sessions() -> Under<dyn SessionStore> {

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod account_pages;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod csrf;
@@ -13,13 +15,30 @@ mod frame;
 #[cfg(test)]
 mod identity_headers;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod mongo_accounts;
+#[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod proxying;
+#[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod redis_sessions;
 #[cfg(test)]
+mod registration;
+#[cfg(test)]
 mod request_guard;
+#[cfg(test)]
+mod requirements;
 #[cfg(test)]
 mod signing_in;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls;

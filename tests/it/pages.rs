@@ -6,6 +6,7 @@ mod weight;
 
 use crate::support::chromium::{Chromium, Options};
 use crate::support::gateway::{PASSWORD, TestGateway};
+use crate::support::upstream::EchoUpstream;
 
 async fn gateway() -> TestGateway {
     let yaml = "accounts: { registration: open }\nroutes: [{ path: /, upstream: sample }]";
@@ -68,5 +69,34 @@ async fn a_login_on_one_host_leads_to_another_under_the_same_domain() {
     assert!(browser.text("main").await.to_lowercase().contains("x-user"));
     browser.open(&format!("{wiki}/")).await;
     assert_eq!(browser.url().await, format!("{wiki}/"));
+    browser.close().await;
+}
+
+/// Contract 3.6: a frame whose session has ended shows a link that leaves the frame, since the login is shown in none.
+/// Only pages of the same origin may show it so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_without_a_session_shows_the_way_out_of_it() {
+    let upstream = EchoUpstream::start().await;
+    let yaml = format!(
+        "routes: [{{ path: /, upstream: \"{0}\" }}, {{ host: other.test, upstream: \"{0}\" }}]\n\
+         access: {{ rules: [{{ path: /frames, allow: public }}] }}",
+        upstream.origin()
+    );
+    let gateway = TestGateway::with(yaml).user("ann", &[]).start().await;
+    let html = [("Content-Type", "text/html")];
+    upstream.serve("/frames", 200, &html, "<!doctype html><title>Frames</title><iframe src=/part></iframe>");
+    upstream.serve("/part", 200, &html, "<!doctype html><title>Part</title><h1>The part</h1>");
+    let foreign = format!("<!doctype html><title>Frames</title><iframe src={}/part></iframe>", gateway.origin());
+    upstream.serve("/frames/foreign", 200, &html, foreign);
+    let browser = Chromium::start(Options::default()).await;
+    browser.open(&format!("{}/frames/foreign", gateway.origin_as("other.test"))).await;
+    browser.client().clone().enter_frame(0).await.unwrap();
+    assert!(!browser.evaluate("return document.documentElement.textContent").await.as_str().unwrap().contains("Sign in"));
+    browser.open(&format!("{}/frames", gateway.origin())).await;
+    browser.client().clone().enter_frame(0).await.unwrap();
+    browser.click("a[target=_top]").await;
+    browser.client().clone().enter_parent_frame().await.unwrap();
+    browser.fill("input[name=username]", "ann").await;
+    assert_eq!(browser.url().await, format!("{}/auth/login", gateway.origin()));
     browser.close().await;
 }

@@ -4,12 +4,15 @@
 pub mod agent;
 pub mod api_client;
 pub mod browser;
+pub mod certificate;
 pub mod chromium;
 pub mod cookie_jar;
 pub mod fault_proxy;
 pub mod form;
 pub mod gateway;
 pub mod message;
+pub mod mongo_server;
+pub mod program;
 pub mod raw;
 pub mod raw_h2;
 pub mod redis_server;

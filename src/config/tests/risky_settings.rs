@@ -20,6 +20,9 @@ fn risky_settings_are_warned_of_and_accepted() {
     check_warning(&with("server: {listen: ['0.0.0.0:8080']}"), "server.listen");
     check_warning(&with("server: {trusted_proxies: ['0.0.0.0/0']}"), "server.trusted_proxies");
     check_warning(&with("access: {rules: [{group: [admins], allow: authenticated}]}"), "access.rules[0]");
+    let mongo = |url: &str| with(&format!("secret: 0123456789012345678901234567890123456789\nstores: {{users: '{url}'}}"));
+    check_warning(&mongo("mongodb://db.test/x"), "stores.users");
+    assert_eq!(warnings(&mongo("mongodb://db.test/x?tls=true")), [""; 0]);
     let redis = |url: &str| with(&format!("secret: 0123456789012345678901234567890123456789\nstores: {{sessions: '{url}'}}"));
     check_warning(&redis("redis://cache.test"), "stores.sessions");
     assert_eq!(warnings(&redis("rediss://cache.test")), [""; 0]);

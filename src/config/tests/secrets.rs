@@ -11,7 +11,7 @@ fn no_error_repeats_a_secret() {
     let yaml = format!(
         "{ROUTES}secret: hunter2
 secret_previous: [hunter2]
-stores: {{users: 'mongodb://root:hunter2@db/x', sessions: 'redis://:hunter2@cache'}}
+stores: {{users: 'mongodb://root:hun/hunter2@db/x', sessions: 'redis://:hunter2@cache'}}
 email: {{password: hunter2, username: hunter2, transport: 'smtp://u:hunter2@mail', extra: hunter2}}
 tokens: hunter2
 "
@@ -48,8 +48,8 @@ tokens: hunter2
 
 #[test]
 fn settings_do_not_show_secrets_either() {
-    let yaml =
-        "routes: [{upstream: sample, basic_auth: {username: u, password: hunter2}}]\nsecret: hunter2-hunter2-hunter2-hunter2-hunter2\n";
+    let yaml = "routes: [{upstream: sample, basic_auth: {username: u, password: hunter2}}]\nsecret: hunter2-hunter2-hunter2-hunter2-hunter2
+stores: {users: 'mongodb://root:hunter2@db/x'}\n";
     let settings = loaded_with(yaml, &[]).settings;
     let shown = format!("{settings:?}");
     assert!(!shown.contains("hunter2") && !shown.contains("dTpodW50ZXIy"), "{shown}");
@@ -61,6 +61,10 @@ fn a_secret_has_32_bytes_or_is_made_beside_the_embedded_stores() {
     check_after_route("secret: 0123456789012345678901234567890", &["2:9: secret: has 31 bytes, at least 32 are needed"]);
     check_after_route("secret_previous: short", &["2:18: secret_previous: has 5 bytes"]);
     assert!(matches!(settings("secret: 01234567890123456789012345678901").secret, SecretSource::Given(_)));
+    check_after_route(
+        "stores: {users: 'mongodb://localhost'}",
+        &["1:1: secret: is missing, and with a store on a network it must be given"],
+    );
     let SecretSource::File(path) = settings("stores: {users: 'sqlite:data/users.db', sessions: memory}").secret else { panic!("no file") };
     assert_eq!(path, Path::new("/etc/gate/data/portcullis.secret"));
 }

@@ -83,6 +83,7 @@ async fn every_page_for_strangers_is_accessible() {
     visit.open("login", "/auth/login").await;
     visit.open("login-to", "/auth/login?rd=/wiki").await;
     visit.open("login-registered", "/auth/login?registered").await;
+    visit.browser.click("input[name=remember]").await;
     visit.send(&[("username", "ann"), ("password", "wrong")]).await;
     assert_eq!(visit.title().await, "Error: Sign in – Portcullis");
     visit.inspect("login-wrong").await;

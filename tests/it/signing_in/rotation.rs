@@ -84,8 +84,8 @@ async fn two_different_session_cookies_count_as_none() {
     let seen = upstream.seen();
     let status = async |lines: &[&str]| {
         let mut raw = gateway.raw().await;
-        let cookies: String = lines.iter().map(|line| format!("Cookie: {line}\r\n")).collect();
-        raw.send(format!("GET /data HTTP/1.1\r\nHost: {}\r\n{cookies}\r\n", gateway.address())).await;
+        let cookies = lines.join("\r\nCookie: ");
+        raw.send(format!("GET /data HTTP/1.1\r\nHost: {}\r\nCookie: {cookies}\r\n\r\n", gateway.address())).await;
         raw.response().await.status()
     };
     let one = |value: &str| format!("{COOKIE}={value}");

@@ -23,6 +23,8 @@ pub struct Agent {
 pub struct Answer {
     /// What was asked for.
     pub url: Url,
+    /// Protocol version.
+    pub version: http::Version,
     /// Status code.
     pub status: u16,
     /// Headers.
@@ -58,13 +60,13 @@ impl Agent {
         }
         let sent = self.client.request(method.clone(), url.clone()).headers(all).body(body).send().await;
         let response = sent.unwrap_or_else(|error| panic!("{method} {url}: {error:?}"));
-        let status = response.status().as_u16();
+        let (version, status) = (response.version(), response.status().as_u16());
         let headers = response.headers().clone();
         let body = response.bytes().await.unwrap_or_else(|error| panic!("{method} {url}: {error:?}")).to_vec();
         for value in headers.get_all(http::header::SET_COOKIE) {
             self.cookies.store(url, &String::from_utf8_lossy(value.as_bytes()));
         }
-        Answer { url: url.clone(), status, headers, body }
+        Answer { url: url.clone(), version, status, headers, body }
     }
 }
 

@@ -63,6 +63,11 @@ impl TestGateway {
         self.running.addresses().iter().find_map(server::BoundAddress::tcp).expect("it listens on TCP")
     }
 
+    /// Every address it listens at, in the order of the configuration.
+    pub fn addresses(&self) -> &[server::BoundAddress] {
+        self.running.addresses()
+    }
+
     /// `http://127.0.0.1:port`.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address())
@@ -151,7 +156,7 @@ impl Builder {
         for user in self.users {
             app.administration.add(user).await.unwrap();
         }
-        let running = server::start(app.clone()).await.unwrap_or_else(|error| panic!("{error}"));
+        let running = server::start(app.clone(), &server::Workers::current()).await.unwrap_or_else(|error| panic!("{error}"));
         TestGateway { running, app, clock, folder: self.folder }
     }
 }

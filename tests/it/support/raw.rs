@@ -5,13 +5,14 @@ use super::message::{Framing, Head, Piece, Wire};
 use super::within_patience;
 use serde_json::Value;
 use std::net::SocketAddr;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use std::path::Path;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 
-/// One TCP connection.
+/// One connection.
 #[derive(Debug)]
-pub struct Raw {
-    wire: Wire<TcpStream>,
+pub struct Raw<S = TcpStream> {
+    wire: Wire<S>,
     framing: Framing,
 }
 
@@ -31,7 +32,7 @@ impl Raw {
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = within_patience("a connection", TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { wire: Wire::new(stream), framing: Framing::Empty }
+        Self::over(stream)
     }
 
     /// Sends `request` on a connection of its own and reads one response.
@@ -39,6 +40,20 @@ impl Raw {
         let mut raw = Self::connect(address).await;
         raw.send(request).await;
         raw.response().await
+    }
+}
+
+impl Raw<UnixStream> {
+    /// Connects to a Unix socket.
+    pub async fn connect_unix(path: &Path) -> Self {
+        Self::over(within_patience("a connection", UnixStream::connect(path)).await.unwrap())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
+    /// Over a stream that is connected already.
+    pub fn over(stream: S) -> Self {
+        Self { wire: Wire::new(stream), framing: Framing::Empty }
     }
 
     /// Sends bytes as they are.

@@ -111,6 +111,28 @@ impl EchoUpstream {
         Self { address: Some(address), shared, accepting }
     }
 
+    /// Starts on a free port of 127.0.0.1, speaking TLS.
+    pub async fn start_tls(config: Arc<rustls::ServerConfig>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Shared::new();
+        let accepting = tokio::spawn({
+            let (shared, acceptor) = (shared.clone(), tokio_rustls::TlsAcceptor::from(config));
+            async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let (shared, acceptor) = (shared.clone(), acceptor.clone());
+                    tokio::spawn(async move {
+                        // A client that does not trust the certificate is no matter of ours.
+                        if let Ok(stream) = acceptor.accept(stream).await {
+                            connection::serve(stream, shared).await;
+                        }
+                    });
+                }
+            }
+        });
+        Self { address: Some(address), shared, accepting }
+    }
+
     /// Starts on a Unix socket.
     pub fn start_unix(path: &Path) -> Self {
         let listener = UnixListener::bind(path).unwrap();
