@@ -1,6 +1,8 @@
 //! What Redis and the way to it may do to us, on servers of the tests' own. What holds of every store stands in the
 //! contract suite.
 
+mod crash;
+
 use super::testing::{PATIENCE, RedisServer, address, link, link_to, prefix};
 use super::{Link, RedisSessions};
 use crate::account::AccountId;
@@ -196,14 +198,17 @@ async fn a_server_that_may_lose_sessions_is_warned_of() {
     assert!(risky[0].contains("it is allkeys-lru") && risky[1].contains("set appendonly yes") && unknown.is_empty(), "{risky:?}");
 }
 
-/// The access list of docs/stores.md, as it stands there.
+/// The access list, and where it is explained.
 const ACCESS_LIST: &str = include_str!("../../../docs/redis-acl.txt");
+const DOCUMENTED: &str = include_str!("../../../docs/stores.md");
 
 /// Least privilege: what the documentation grants is enough, and nothing breaks where `INFO` and `CONFIG` are forbidden
 #[tokio::test]
 async fn the_documented_access_list_is_enough() {
     let server = RedisServer::start_durable();
     let words: Vec<&str> = ACCESS_LIST.split_whitespace().skip(1).collect();
+    let documented = DOCUMENTED.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(documented.contains(&words.join(" ")), "the two are the same");
     redis::cmd("ACL").arg("SETUSER").arg(&words[..]).query_async::<()>(&mut beside(&server).await).await.unwrap();
     let url = format!("redis://portcullis:change-me@127.0.0.1:{}", server.port());
     let link = Link::open(address(&url)).unwrap();
