@@ -62,7 +62,7 @@ async fn a_login_lasts_until_the_logout_and_a_dump_of_redis_shows_no_usable_id()
     assert_eq!(browser.open("/wiki").await.status, 302);
 }
 
-/// issue: two gateways on one Redis
+/// two gateways on one Redis
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_at_one_gateway_is_in_force_at_the_other() {
     let (upstream, redis) = (EchoUpstream::start().await, RedisServer::start());
@@ -141,7 +141,7 @@ async fn while_redis_hangs_or_is_gone_protected_pages_are_unavailable_and_the_re
     check_recovery(&gateway, &mut browser, "killed").await;
 }
 
-/// issue: latency, cut, half-open, refuse
+/// latency, cut, half-open, refuse
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_network_to_redis_is_survived() {
     let (upstream, redis) = (EchoUpstream::start().await, RedisServer::start());
@@ -166,7 +166,7 @@ async fn a_bad_network_to_redis_is_survived() {
     }
 }
 
-/// issue: a hanging store costs no pile-up of waiting requests
+/// a hanging store costs no pile-up of waiting requests
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_do_not_pile_up_in_front_of_a_redis_that_hangs() {
     let (upstream, redis) = (EchoUpstream::start().await, RedisServer::start());
@@ -196,7 +196,7 @@ async fn command(folder: &Path, authorities: &Path, arguments: &[&str], input: &
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// issue: TLS; the certificate is verified
+/// TLS; the certificate is verified
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_is_reached_over_tls_if_its_certificate_is_one_to_trust() {
     let folder = tempfile::tempdir().unwrap();

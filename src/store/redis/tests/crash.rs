@@ -24,7 +24,7 @@ enum Known {
 const WORKERS: u8 = 8;
 const OPERATIONS: usize = 1_000;
 
-/// issue: `kill -9` of Redis at any moment during 1,000 mixed operations
+/// `kill -9` of Redis at any moment during 1,000 mixed operations
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_and_nothing_is_half_made_when_redis_is_killed() {
     let mut server = RedisServer::start_durable();
