@@ -2,7 +2,7 @@
 
 use crate::support::api_client::ApiClient;
 use crate::support::gateway::PASSWORD;
-use crate::support::program::{Program, address, run};
+use crate::support::program::{Program, address, run, run_with};
 use crate::support::raw::Raw;
 use crate::support::upstream::EchoUpstream;
 use crate::support::within_patience;
@@ -139,6 +139,22 @@ async fn check_says_whether_a_configuration_is_valid_and_names_every_problem() {
     for usage in [&["check", "--nonsense"][..], &["chek"], &[]] {
         let ended = run(folder.path(), usage, "").await;
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{usage:?}: {ended:?}");
+    }
+}
+
+/// The example of several gateways is one that starts, and says so when a secret is missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_of_the_compose_example_is_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/compose");
+    let secret = "0123456789abcdef0123456789abcdef0123456789abcdef";
+    let environment = ["PORTCULLIS_SECRET", "MONGO_PASSWORD", "REDIS_PASSWORD"].map(|name| (name, secret));
+    let checked = run_with(&folder, &["check"], &environment, "").await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(!checked.stderr.contains(secret), "{checked:?}");
+    for missing in 0..environment.len() {
+        let given: Vec<_> = environment.iter().enumerate().filter(|(number, _)| *number != missing).map(|(_, given)| *given).collect();
+        let checked = run_with(&folder, &["check"], &given, "").await;
+        assert!(checked.code == Some(1) && checked.stderr.contains(environment[missing].0), "{checked:?}");
     }
 }
 
