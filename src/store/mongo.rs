@@ -5,6 +5,7 @@ mod accounts;
 mod connection;
 mod record;
 #[cfg(test)]
+#[expect(dead_code, reason = "some of it is for the integration tests, which share it")]
 #[path = "../../tests/it/support/mongo_server.rs"]
 pub(crate) mod server;
 #[cfg(test)]
