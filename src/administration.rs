@@ -177,6 +177,9 @@ impl Administration {
     async fn edit(&self, user: &str, mark: SessionMark, change: impl Fn(&mut Account)) -> Result<Carried, AdministrationError> {
         for _ in 0..ATTEMPTS {
             let mut account = self.find(user).await?;
+            if mark == SessionMark::Rewrite {
+                self.marks.settle(&mut account).await?;
+            }
             change(&mut account);
             account.add_mark(mark);
             match self.accounts.update(&account).await {
@@ -334,6 +337,18 @@ mod tests {
         assert_eq!(fixture.session(&dora).await.unwrap().user.groups, ["staff"]);
         assert!(fixture.accounts.marked(10).await.unwrap().is_empty());
         assert_eq!(fixture.accounts.list(None, 10).await.unwrap().len(), 2);
+    }
+
+    /// contract 3.9
+    #[tokio::test]
+    async fn new_groups_end_no_login_that_came_after_an_unfinished_password_change() {
+        let fixture = Fixture::new();
+        let anna = fixture.add("anna").await;
+        let unfinished = Account { mark: Some(SessionMark::End), generation: anna.generation + 1, ..anna.clone() };
+        fixture.accounts.update(&unfinished).await.unwrap();
+        let after = fixture.sign_in("anna", PASSWORD).await.unwrap().id.key();
+        fixture.administration.set_groups("anna", &["staff".to_owned()]).await.unwrap();
+        assert_eq!(fixture.session(&after).await.expect("it was acknowledged").user.groups, ["staff"]);
     }
 
     #[tokio::test]

@@ -165,9 +165,6 @@ impl App {
     }
 }
 
-/// How long a store on a network may take to come up when the gateway or a command starts.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// One [`Database`] for each file, however many stores name it.
 #[derive(Default)]
 struct Databases(Vec<(PathBuf, Arc<Database>)>);
@@ -191,7 +188,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
 fn open_accounts(kind: &UserStore, databases: &mut Databases) -> Result<Arc<dyn AccountStore>, StoreError> {
     match kind {
         UserStore::Sqlite(path) => Ok(Arc::new(SqliteAccounts::new(databases.open(path)?))),
-        UserStore::Mongo(url) => Ok(Arc::new(MongoAccounts::open(url, PATIENCE)?)),
+        UserStore::Mongo(url) => Ok(Arc::new(MongoAccounts::open(url, STORE_PATIENCE)?)),
     }
 }
 
@@ -216,8 +213,11 @@ mod tests {
     use crate::account::Password;
     use crate::administration::{AddedAccount, AdministrationError};
     use crate::clock::{Stopwatch, SystemClock};
+    use crate::config::StoreSettings;
     use crate::fixture::{PASSWORD, attempt, password, settings};
     use crate::session::SessionKey;
+    use crate::store::mongo::MongoUrl;
+    use crate::store::mongo::server::MongoServer;
 
     fn open(settings: &Arc<Settings>) -> Arc<App> {
         App::open(Arc::clone(settings), Arc::new(SystemClock)).unwrap()
@@ -242,40 +242,51 @@ mod tests {
         app.administration.add(AddedAccount { username: username.to_owned(), email, groups: vec![], password }).await.unwrap();
     }
 
+    fn with_users_in_mongodb(settings: &Settings) -> Arc<Settings> {
+        let users = UserStore::Mongo(MongoUrl::parse(&MongoServer::fresh_database()).unwrap());
+        let stores = StoreSettings { users, ..settings.stores.clone() };
+        Arc::new(Settings { stores, ..settings.clone() })
+    }
+
     /// contract 3.9, threats.md V7.4.2
     #[tokio::test]
     async fn a_change_by_a_command_holds_in_a_running_gateway_within_a_second_on_every_store() {
         let folder = tempfile::tempdir().unwrap();
         for (number, kind) in kinds(folder.path()).into_iter().enumerate() {
-            let settings = settings(folder.path(), kind);
-            let gateway = open(&settings);
-            gateway.start().unwrap();
-            let (alice, bob) = (format!("alice{number}"), format!("bob{number}"));
-            for name in [&alice, &bob] {
-                add(&gateway, name, password(PASSWORD)).await;
+            let embedded = settings(folder.path(), kind);
+            changes_by_a_command_hold(&embedded, &format!("{number}")).await;
+            changes_by_a_command_hold(&with_users_in_mongodb(&embedded), &format!("{number}-mongodb")).await;
+        }
+    }
+
+    async fn changes_by_a_command_hold(settings: &Arc<Settings>, case: &str) {
+        let gateway = open(settings);
+        gateway.start().unwrap();
+        let (alice, bob) = (format!("alice{case}"), format!("bob{case}"));
+        for name in [&alice, &bob] {
+            add(&gateway, name, password(PASSWORD)).await;
+        }
+        let command = App::open_for_command(Arc::clone(settings), Arc::new(SystemClock)).unwrap();
+        let key = gateway.login.sign_in(attempt(&alice, PASSWORD)).await.unwrap().id.key();
+        command.administration.lock(&alice).await.unwrap();
+        gone_within_a_second(&gateway, &key, &format!("a lock on store {case}")).await;
+        let key = gateway.login.sign_in(attempt(&bob, PASSWORD)).await.unwrap().id.key();
+        match command.administration.end_sessions(&bob).await {
+            Ok(ended) => {
+                assert_eq!(ended, 1);
+                gone_within_a_second(&gateway, &key, &format!("a revocation on store {case}")).await;
             }
-            let command = App::open_for_command(Arc::clone(&settings), Arc::new(SystemClock)).unwrap();
+            Err(AdministrationError::OutOfReach) => assert!(!gateway.sessions.shared()),
+            Err(error) => panic!("{error}"),
+        }
+        if gateway.sessions.shared() {
+            command.administration.unlock(&alice).await.unwrap();
             let key = gateway.login.sign_in(attempt(&alice, PASSWORD)).await.unwrap().id.key();
-            command.administration.lock(&alice).await.unwrap();
-            gone_within_a_second(&gateway, &key, &format!("a lock on store {number}")).await;
-            let key = gateway.login.sign_in(attempt(&bob, PASSWORD)).await.unwrap().id.key();
-            match command.administration.end_sessions(&bob).await {
-                Ok(ended) => {
-                    assert_eq!(ended, 1);
-                    gone_within_a_second(&gateway, &key, &format!("a revocation on store {number}")).await;
-                }
-                Err(AdministrationError::OutOfReach) => assert!(!gateway.sessions.shared()),
-                Err(error) => panic!("{error}"),
-            }
-            if gateway.sessions.shared() {
-                command.administration.unlock(&alice).await.unwrap();
-                let key = gateway.login.sign_in(attempt(&alice, PASSWORD)).await.unwrap().id.key();
-                command.administration.set_groups(&alice, &["ops".to_owned()]).await.unwrap();
-                let begun = Stopwatch::start();
-                while gateway.sessions.find(&key, gateway.clock.now()).await.unwrap().unwrap().user.groups != ["ops"] {
-                    assert!(begun.elapsed() < Duration::from_secs(1), "new groups on store {number}");
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
+            command.administration.set_groups(&alice, &["ops".to_owned()]).await.unwrap();
+            let begun = Stopwatch::start();
+            while gateway.sessions.find(&key, gateway.clock.now()).await.unwrap().unwrap().user.groups != ["ops"] {
+                assert!(begun.elapsed() < Duration::from_secs(1), "new groups on store {case}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
     }

@@ -26,10 +26,10 @@ mod tests;
 mod units;
 mod upstream;
 
-pub use check::{Loaded, Problem, Report, default_path, load, load_str};
 #[cfg(test)]
-pub(crate) use redis::parse as parse_redis_address;
-pub use redis::{RedisAddress, RedisHost, RedisLogin, RedisServer};
+pub(crate) use self::redis::parse as parse_redis_address;
+pub use self::redis::{RedisAddress, RedisHost, RedisLogin, RedisServer};
+pub use check::{Loaded, Problem, Report, default_path, load, load_str};
 pub use secret::Secret;
 
 use crate::account::PasswordProfile;

@@ -202,7 +202,7 @@ mod tests {
             user,
             created_at: Timestamp(0),
             last_seen: Timestamp(0),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
             expires_at: Timestamp(60_000),
             remember: false,
             client: None,

@@ -32,7 +32,7 @@ use identities::Identities;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session as Exchange};
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use routes::{Own, Way};
 use std::sync::Arc;
@@ -336,20 +336,20 @@ impl ProxyHttp for Gateway {
             Err(reason) => {
                 server.eject();
                 let mut error = Error::explain(ErrorType::ConnectError, reason);
-                error.set_retry(pool.is_some_and(|pool| passage.tried.len() < pool.len()));
+                error.set_retry(pool.is_some_and(|pool| passage.tried.len() < pool.addresses()));
                 error.as_up();
                 Err(error)
             }
         }
     }
 
-    /// Phase 2, when the server refused: another one, while there is one; nothing was sent yet.
-    fn fail_to_connect(&self, _exchange: &mut Exchange, _peer: &HttpPeer, passage: &mut Passage, mut error: Box<Error>) -> Box<Error> {
+    /// Phase 2, when the server refused: another address, while there is one; nothing was sent yet.
+    fn fail_to_connect(&self, _exchange: &mut Exchange, peer: &HttpPeer, passage: &mut Passage, mut error: Box<Error>) -> Box<Error> {
         if let Some(server) = &passage.server {
-            server.eject();
+            peer.address().as_inet().map_or_else(|| server.eject(), |address| server.refused_at(*address));
         }
-        let servers = passage.route.map_or(0, |route| self.0.routes.pool(route).len());
-        error.set_retry(passage.tried.len() < servers);
+        let addresses = passage.route.map_or(0, |route| self.0.routes.pool(route).addresses());
+        error.set_retry(passage.tried.len() < addresses);
         error
     }
 

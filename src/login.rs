@@ -100,8 +100,9 @@ impl Login {
     }
 
     /// Stores a hash of today's kind where the account has another. Best effort: the next login tries again.
+    /// An account with a mark is left alone: a later version would have the mark end logins that came after it.
     async fn rehash(&self, account: Account, password: &Password) -> Account {
-        if !account.password.needs_rehash(self.hasher.algorithm()) {
+        if account.mark.is_some() || !account.password.needs_rehash(self.hasher.algorithm()) {
             return account;
         }
         let Ok(hash) = self.hasher.hash(password).await else { return account };

@@ -64,7 +64,8 @@ impl Profile {
     /// See [`ProfileError`].
     pub async fn change(&self, id: AccountId, change: Change) -> Result<Account, ProfileError> {
         for _ in 0..ATTEMPTS {
-            let account = self.find(id).await?;
+            let mut account = self.find(id).await?;
+            self.marks().settle(&mut account).await?;
             let Some(mut changed) = self.apply(&account, &change)? else { return Ok(account) };
             changed.add_mark(SessionMark::Rewrite);
             if self.store(&mut changed).await? {
@@ -262,6 +263,20 @@ mod tests {
         fixture.marks.finish().await.unwrap();
         assert_eq!(fixture.session(&key).await.unwrap().user.username, "alicia");
         assert!(fixture.accounts.marked(1).await.unwrap().is_empty());
+    }
+
+    /// contract 3.9: a gateway died between a password change and the end of the sessions, and somebody signed in since
+    #[tokio::test]
+    async fn a_change_ends_no_login_that_came_after_an_unfinished_password_change() {
+        let fixture = Fixture::new();
+        let alice = fixture.add("alice").await;
+        let before = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        let unfinished = Account { mark: Some(SessionMark::End), generation: alice.generation + 1, ..alice.clone() };
+        fixture.accounts.update(&unfinished).await.unwrap();
+        let after = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
+        fixture.profile.change(alice.id, change(None, Some("Zoë"), None)).await.unwrap();
+        assert!(fixture.session(&before).await.is_none());
+        assert_eq!(&*fixture.session(&after).await.expect("it was acknowledged").user.name, "Zoë");
     }
 
     #[tokio::test]

@@ -53,7 +53,7 @@ pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartErr
     let acceptor = settings.server.tls.as_ref().map(tls::acceptor).transpose().map_err(StartError)?;
     let mut listeners = bind_all(&settings.server.listen, None)?;
     if let (Some(tls), Some(acceptor)) = (&settings.server.tls, acceptor) {
-        listeners.extend(bind_all(&tls.listen, Some(Arc::new(acceptor)))?);
+        listeners.extend(bind_all(&tls.listen, Some(&Arc::new(acceptor)))?);
     }
     let admin_listener = settings.admin.as_ref().map(Listener::bind).transpose().map_err(StartError)?;
 
@@ -88,8 +88,8 @@ fn portal(app: &App) -> Result<Arc<Portal>, StartError> {
     portal.map(Arc::new).map_err(|error| StartError(error.to_string()))
 }
 
-fn bind_all(addresses: &[ListenAddress], tls: Option<Arc<tls::Acceptor>>) -> Result<Vec<Listener>, StartError> {
-    let bind = |address| Listener::bind(address).map(|listener| listener.with_tls(tls.clone())).map_err(StartError);
+fn bind_all(addresses: &[ListenAddress], tls: Option<&Arc<tls::Acceptor>>) -> Result<Vec<Listener>, StartError> {
+    let bind = |address| Listener::bind(address).map(|listener| listener.with_tls(tls.cloned())).map_err(StartError);
     addresses.iter().map(bind).collect()
 }
 

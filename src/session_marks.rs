@@ -50,6 +50,18 @@ impl SessionMarks {
         Ok(Carried::Out)
     }
 
+    /// Ends the sessions that an earlier change has left to be ended, before the account is written with a lighter mark. That
+    /// write has a later version, by which logins since the earlier change would be taken for ones before it.
+    ///
+    /// # Errors
+    /// When a store failed: the account is not to be written.
+    pub async fn settle(&self, account: &mut Account) -> Result<(), StoreError> {
+        if account.mark == Some(SessionMark::End) {
+            self.carry_out(account).await?;
+        }
+        Ok(())
+    }
+
     /// Finishes what was left undone, here or by another process.
     ///
     /// # Errors

@@ -164,7 +164,7 @@ mod tests {
         assert!(parse("revoke").is_err());
     }
 
-    /// issue: on `sessions: memory` the commands fail with one sentence
+    /// on `sessions: memory` the commands fail with one sentence
     #[test]
     fn sessions_in_a_gateways_memory_are_out_of_reach() {
         let folder = tempfile::tempdir().unwrap();

@@ -55,9 +55,9 @@ impl Strip {
             |pattern: &&str| if pattern.ends_with('-') { folded.starts_with(pattern.as_bytes()) } else { folded == pattern.as_bytes() };
         let believed = behind_proxy && folded == name;
         self.reserved.contains(&folded)
-            || NEVER.iter().any(|name| is(name))
-            || (!believed && FROM_PROXIES_ONLY.iter().any(|name| is(name)))
-            || (names_methods && METHOD_OVERRIDES.iter().any(|name| is(name)))
+            || NEVER.iter().any(is)
+            || (!believed && FROM_PROXIES_ONLY.iter().any(is))
+            || (names_methods && METHOD_OVERRIDES.iter().any(is))
     }
 }
 

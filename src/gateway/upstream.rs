@@ -42,6 +42,7 @@ pub struct Server {
     resolved: ArcSwapOption<Resolved>,
     resolving: AtomicBool,
     turn: AtomicUsize,
+    refused: ArcSwapOption<(SocketAddr, Instant)>,
     started: Instant,
     ejected_until: AtomicI64,
 }
@@ -78,14 +79,15 @@ impl Pool {
     pub fn pick(&self, tried: &[Arc<Server>]) -> Option<Arc<Server>> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let in_turn = || (0..self.servers.len()).map(|offset| &self.servers[start.wrapping_add(offset) % self.servers.len()]);
-        let untried = |server: &&Arc<Server>| !tried.iter().any(|one| Arc::ptr_eq(one, server));
+        let times = |server: &Arc<Server>| tried.iter().filter(|one| Arc::ptr_eq(one, server)).count();
+        let untried = |server: &&Arc<Server>| times(server) < server.addresses();
         in_turn().filter(untried).find(|server| !server.is_ejected()).or_else(|| in_turn().find(untried)).cloned()
     }
 
-    /// How many servers there are.
+    /// How many addresses there are to try, of all servers.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.servers.len()
+    pub fn addresses(&self) -> usize {
+        self.servers.iter().map(|server| server.addresses()).sum()
     }
 
     /// Whether there is none: nothing is forwarded here.
@@ -108,6 +110,7 @@ impl Server {
             resolved: ArcSwapOption::empty(),
             resolving: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
+            refused: ArcSwapOption::empty(),
             started: Instant::now(),
             ejected_until: AtomicI64::new(0),
         }
@@ -137,10 +140,10 @@ impl Server {
             UpstreamScheme::Https | UpstreamScheme::Http => ALPN::H1,
         };
         options.max_h2_streams = 64;
-        options.ca = self.ca.clone();
+        options.ca.clone_from(&self.ca);
         // Pingora keeps connections by address and name; one that another route's authorities vouched for is not ours.
         peer.group_key = self.trust;
-        peer.client_cert_key = self.client.clone();
+        peer.client_cert_key.clone_from(&self.client);
         Ok(Box::new(peer))
     }
 
@@ -157,9 +160,23 @@ impl Server {
         }
     }
 
-    /// Notes that it refused a connection.
+    /// Notes that it refused a connection at this address: `localhost`, say, has two, and many programs listen at one.
+    pub fn refused_at(&self, address: SocketAddr) {
+        if self.addresses() > 1 {
+            self.refused.store(Some(Arc::new((address, Instant::now()))));
+        } else {
+            self.eject();
+        }
+    }
+
+    /// Notes that it cannot be reached.
     pub fn eject(&self) {
         self.ejected_until.store(self.elapsed() + i64::try_from(EJECTED_FOR.as_millis()).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// At how many addresses it can be tried.
+    fn addresses(&self) -> usize {
+        self.resolved.load().as_ref().map_or(1, |resolved| resolved.addresses.len())
     }
 
     fn is_ejected(&self) -> bool {
@@ -189,9 +206,12 @@ impl Server {
         self.in_turn(&addresses)
     }
 
+    /// The next address, passing over one that refused a connection a moment ago while there are others.
     fn in_turn(&self, addresses: &[SocketAddr]) -> Result<SocketAddr, String> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        addresses.get(turn % addresses.len().max(1)).copied().ok_or_else(|| "the name has no address".to_owned())
+        let refused = self.refused.load_full().filter(|refused| refused.1.elapsed() < EJECTED_FOR).map(|refused| refused.0);
+        let in_turn = || (0..addresses.len()).map(|offset| addresses[turn.wrapping_add(offset) % addresses.len()]);
+        in_turn().find(|address| Some(*address) != refused).or_else(|| in_turn().next()).ok_or_else(|| "the name has no address".to_owned())
     }
 
     async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
@@ -261,5 +281,55 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         Ok(_) => Err(format!("{}: holds no PEM certificate", path.display())),
         Err(error) => Err(format!("{}: not a PEM certificate file: {error}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(addresses: &[SocketAddr]) -> Pool {
+        let address = UpstreamAddress::Tcp { host: "app.test".to_owned(), port: 80 };
+        let second = Duration::from_secs(1);
+        let server = Server {
+            resolved: ArcSwapOption::from_pointee(Resolved { addresses: addresses.to_vec(), at: Instant::now() }),
+            address,
+            scheme: UpstreamScheme::Http,
+            ca: None,
+            trust: 0,
+            client: None,
+            connect_timeout: second,
+            read_timeout: second,
+            resolving: AtomicBool::new(false),
+            turn: AtomicUsize::new(0),
+            refused: ArcSwapOption::empty(),
+            started: Instant::now(),
+            ejected_until: AtomicI64::new(0),
+        };
+        Pool { servers: vec![Arc::new(server)], next: AtomicUsize::new(0) }
+    }
+
+    #[tokio::test]
+    async fn a_name_with_two_addresses_is_tried_at_both_and_used_at_the_one_that_answers() {
+        let addresses: [SocketAddr; 2] = [([127, 0, 0, 1], 80).into(), ([127, 0, 0, 2], 80).into()];
+        let pool = pool(&addresses);
+        let server = pool.pick(&[]).unwrap();
+        assert_eq!(server.resolve("app.test", 80).await, Ok(addresses[0]));
+        assert_eq!(server.resolve("app.test", 80).await, Ok(addresses[1]), "they take turns");
+        server.refused_at(addresses[0]);
+        for _ in 0..4 {
+            assert_eq!(server.resolve("app.test", 80).await, Ok(addresses[1]));
+        }
+        let again = pool.pick(std::slice::from_ref(&server)).unwrap();
+        assert!(Arc::ptr_eq(&again, &server) && !server.is_ejected());
+        assert!(pool.pick(&[server.clone(), server]).is_none(), "both have been tried");
+        assert_eq!(pool.addresses(), 2);
+    }
+
+    #[test]
+    fn a_server_with_one_address_is_passed_over_when_it_refuses() {
+        let pool = pool(&[([127, 0, 0, 1], 80).into()]);
+        pool.servers[0].refused_at(([127, 0, 0, 1], 80).into());
+        assert!(pool.servers[0].is_ejected() && pool.addresses() == 1);
     }
 }

@@ -9,8 +9,11 @@ use http::Method;
 const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
+/// Header names and values.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 /// Sends a request under any host name.
-async fn ask(gateway: &TestGateway, agent: &mut Agent, method: Method, host: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+async fn ask(gateway: &TestGateway, agent: &mut Agent, method: Method, host: &str, path: &str, headers: Headers<'_>) -> Answer {
     let url = format!("{}{path}", gateway.origin_as(host)).parse().unwrap();
     agent.send(method, &url, headers, "").await
 }
@@ -220,7 +223,7 @@ async fn a_navigation_is_sent_to_the_login_and_all_else_gets_401() {
     let upstream = EchoUpstream::start().await;
     let gateway = TestGateway::in_front_of(&upstream).start().await;
     let mut agent = Agent::new();
-    let cases: [(Method, &[(&str, &str)], u16); 18] = [
+    let cases: [(Method, Headers<'_>, u16); 18] = [
         (Method::GET, &[HTML], 302),
         (Method::HEAD, &[HTML], 302),
         (Method::GET, &[("accept", "application/json, Text/HTML;q=0.1")], 302),
@@ -351,7 +354,7 @@ async fn protected_answers_stay_out_of_shared_caches() {
     browser.sign_in("/auth/account", "ann", PASSWORD).await;
     let html = ("Content-Type", "text/html; charset=utf-8");
     let css = ("Content-Type", "text/css");
-    let cases: [(&[(&str, &str)], Option<&str>, &str); 10] = [
+    let cases: [(Headers<'_>, Option<&str>, &str); 10] = [
         (&[html], None, "private, no-store"),
         (&[("Content-Type", "TEXT/HTML")], None, "private, no-store"),
         (&[css], None, "private, no-cache"),

@@ -49,7 +49,7 @@ fn databases_are_known_to_the_stores_only() {
     only_in("rusqlite", &["store"]);
     only_in("mongodb::", &["store"]);
     only_in("redis::cmd", &["store"]);
-    only_in("use redis::", &["store"]);
+    only_in("redis::aio", &["store"]);
 }
 
 #[test]

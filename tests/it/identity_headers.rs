@@ -73,6 +73,11 @@ async fn sign_in(gateway: &TestGateway, username: &str) -> String {
     format!("portcullis={}", api.agent.cookies.get("portcullis").unwrap().value)
 }
 
+/// A header line with this value for each name.
+fn lines(names: impl IntoIterator<Item = String>, value: &str) -> String {
+    names.into_iter().fold(String::new(), |lines, name| lines + &name + ": " + value + "\r\n")
+}
+
 /// The headers whose names could be taken for one of these, as a server that folds names would see them.
 fn taken_for<'a>(head: &'a Head, names: &[&str]) -> Vec<&'a (String, String)> {
     let fold = |name: &str| name.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
@@ -103,7 +108,7 @@ async fn a_claim_to_be_somebody_is_dropped_in_every_spelling_on_every_path() {
     for separator in SEPARATORS.chars() {
         let spelt = |name: &str| name.replace('-', &separator.to_string());
         let spellings = IDENTITY.iter().flat_map(|name| [spelt(name), spelt(name).to_lowercase(), spelt(name).to_uppercase()]);
-        let lines: String = spellings.map(|name| format!("{name}: root\r\n")).collect();
+        let lines = lines(spellings, "root");
         let head = site.forwarded("/x", &lines).await;
         assert!(taken_for(&head, &IDENTITY).iter().all(|(_, value)| value != "root"), "{separator}: {head:?}");
         assert_eq!(head.header_values("x-user"), ["ann"], "{separator}");
@@ -125,7 +130,7 @@ async fn headers_that_name_another_address_never_pass() {
     for separator in SEPARATORS.chars() {
         let names =
             ["X-Original-URL", "X-Original-URI", "X-Original-Host", "X-Rewrite-URL"].map(|name| name.replace('-', &separator.to_string()));
-        let lines: String = names.iter().map(|name| format!("{name}: /admin\r\n")).collect();
+        let lines = lines(names, "/admin");
         let head = site.forwarded("/x", &lines).await;
         assert!(head.headers.iter().all(|(_, value)| value != "/admin"), "{head:?}");
     }
@@ -311,7 +316,7 @@ async fn behind_a_trusted_proxy_odd_spellings_of_forwarding_headers_are_dropped(
     let site = Site::start("", "server: { trusted_proxies: [127.0.0.0/8] }").await;
     for separator in SEPARATORS.chars().filter(|separator| *separator != '-') {
         let names = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix", "X-Real-IP"];
-        let lines: String = names.iter().map(|name| format!("{}: evil\r\n", name.replace('-', &separator.to_string()))).collect();
+        let lines = lines(names.map(|name| name.replace('-', &separator.to_string())), "evil");
         let head = site.forwarded("/x", &lines).await;
         assert!(head.headers.iter().all(|(_, value)| value != "evil"), "{separator}: {head:?}");
     }

@@ -125,8 +125,9 @@ async fn connections_beyond_the_limit_are_closed_and_room_is_made_by_those_that_
     assert_eq!(two.response().await.status(), 200);
 }
 
-/// Contract 3.8: what is open may be silent, `timeouts.idle` is for connections between requests.
-#[tokio::test(flavor = "multi_thread")]
+/// Contract 3.8: what is open may be silent, `timeouts.idle` is for connections between requests. On one thread, as the
+/// program runs each connection; see `program::a_websocket_never_ends_as_it_opens`.
+#[tokio::test]
 async fn a_silent_websocket_and_a_silent_stream_stay_open() {
     let upstream = EchoUpstream::start().await;
     let yaml = format!(

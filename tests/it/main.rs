@@ -9,6 +9,8 @@ mod account_pages;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod csrf;
 #[cfg(test)]
 mod frame;

@@ -7,6 +7,7 @@ mod weight;
 use crate::support::chromium::{Chromium, Options};
 use crate::support::gateway::{PASSWORD, TestGateway};
 use crate::support::upstream::EchoUpstream;
+use crate::support::within_patience;
 
 async fn gateway() -> TestGateway {
     let yaml = "accounts: { registration: open }\nroutes: [{ path: /, upstream: sample }]";
@@ -34,9 +35,28 @@ async fn check_the_way(javascript: bool) {
     browser.open(&format!("{origin}/auth/logout")).await;
     browser.submit("form button.button").await;
     assert!(browser.url().await.contains("/auth/login"), "{}", browser.url().await);
+    if javascript {
+        check_the_way_back(&browser).await;
+    }
     browser.open(&format!("{origin}/")).await;
     assert!(browser.url().await.contains("/auth/login"), "{}", browser.url().await);
     browser.close().await;
+}
+
+/// Goes back past the page that asked to sign out. Chromium may bring the application's page back from its back/forward
+/// cache, `no-store` or not; the sample's script then fetches it anew. Without scripts nothing but `Clear-Site-Data`
+/// would keep Chromium from it, which empties more than it should and is slow.
+async fn check_the_way_back(browser: &Chromium) {
+    browser.back().await;
+    browser.back().await;
+    let asked_again = async {
+        while !browser.url().await.contains("/auth/login") {
+            tokio::task::yield_now().await;
+        }
+    };
+    within_patience("the page that Back leads to is fetched anew", asked_again).await;
+    let shown = browser.text("body").await.to_lowercase();
+    assert!(!shown.contains("x-user"), "{shown}");
 }
 
 /// S1.1, S0.4: the page asked for after the login; the session is gone after the logout.

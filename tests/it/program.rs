@@ -2,9 +2,11 @@
 
 use crate::support::api_client::ApiClient;
 use crate::support::gateway::PASSWORD;
-use crate::support::program::{Program, address, run};
+use crate::support::program::{Program, address, run, run_with};
 use crate::support::raw::Raw;
 use crate::support::upstream::EchoUpstream;
+use crate::support::within_patience;
+use futures_util::{SinkExt, StreamExt};
 use rustix::process::Signal;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
@@ -12,6 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::Message;
 
 const PLAIN: &str = "server: { listen: ['127.0.0.1:0'], threads: 1 }\nadmin: { listen: '127.0.0.1:0' }\nlog: { access: false }\n";
 
@@ -62,6 +65,24 @@ async fn on_sigterm_a_running_request_is_finished_first() {
     upstream.release(1);
     assert_eq!(raw.response().await.status(), 200);
     assert_eq!(program.ended().await, Some(0));
+}
+
+/// Contract 3.8. On runtimes that steal work, Pingora 0.9.1 ends a WebSocket whose upstream answers before Pingora has
+/// taken note that the request has no body; on the program's own it does not get to see the answer that early.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_never_ends_as_it_opens() {
+    let upstream = EchoUpstream::start().await;
+    let folder = TempDir::with_prefix("portcullis-test-").unwrap();
+    let yaml = format!("{PLAIN}routes: [{{ upstream: \"{}\" }}]\naccess: {{ default: public }}\n", upstream.origin());
+    std::fs::write(folder.path().join("portcullis.yaml"), yaml).unwrap();
+    let mut program = Program::start(folder.path(), &["serve"]);
+    let listening = program.announced(&["listening", "admin"]).await["listening"].replace("http:", "ws:");
+    for number in 0..200 {
+        let (mut socket, _) = tokio_tungstenite::connect_async(format!("{listening}/ws")).await.unwrap();
+        socket.send(Message::text("hello")).await.unwrap();
+        let echo = within_patience("an echo", socket.next()).await.unwrap();
+        assert_eq!(echo.unwrap(), Message::text("hello"), "WebSocket {number}");
+    }
 }
 
 /// Contract 1: errors are one sentence that says what to do, exit code 1.
@@ -118,6 +139,22 @@ async fn check_says_whether_a_configuration_is_valid_and_names_every_problem() {
     for usage in [&["check", "--nonsense"][..], &["chek"], &[]] {
         let ended = run(folder.path(), usage, "").await;
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{usage:?}: {ended:?}");
+    }
+}
+
+/// The example of several gateways is one that starts, and says so when a secret is missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_of_the_compose_example_is_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/compose");
+    let secret = "0123456789abcdef0123456789abcdef0123456789abcdef";
+    let environment = ["PORTCULLIS_SECRET", "MONGO_PASSWORD", "REDIS_PASSWORD"].map(|name| (name, secret));
+    let checked = run_with(&folder, &["check"], &environment, "").await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(!checked.stderr.contains(secret), "{checked:?}");
+    for missing in 0..environment.len() {
+        let given: Vec<_> = environment.iter().enumerate().filter(|(number, _)| *number != missing).map(|(_, given)| *given).collect();
+        let checked = run_with(&folder, &["check"], &given, "").await;
+        assert!(checked.code == Some(1) && checked.stderr.contains(environment[missing].0), "{checked:?}");
     }
 }
 

@@ -27,7 +27,8 @@ async fn dead_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-/// Opens a WebSocket at `/ws` with these extra headers.
+/// Opens a WebSocket at `/ws` with these extra headers. Tests that do so run on one thread, as the program runs each
+/// connection; see `program::a_websocket_never_ends_as_it_opens`.
 async fn websocket(
     gateway: &TestGateway,
     host: &str,
@@ -54,7 +55,7 @@ async fn refused_websocket(gateway: &TestGateway, host: &str, headers: &[(&str, 
 }
 
 /// Contract 3.8; threats B23
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_websocket_passes_with_the_identity_of_who_opened_it() {
     let upstream = EchoUpstream::start().await;
     let gateway = TestGateway::in_front_of(&upstream).user("ann", &[]).start().await;
@@ -101,7 +102,7 @@ async fn a_message_over_a_websocket_keeps_the_session_alive() {
 }
 
 /// Contract 3.8, `websocket_origins`: cross-site WebSocket hijacking; threats B23
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_websocket_is_open_to_pages_of_the_same_host_and_of_listed_origins() {
     let upstream = EchoUpstream::start().await;
     let gateway = open_gateway(&upstream, "websocket_origins: ['https://partner.test', 'http://dev.test:3000']", "").await;

@@ -4,7 +4,7 @@ use crate::support::fault_proxy::{FaultProxy, Network};
 use crate::support::gateway::{Builder, PASSWORD, TestGateway};
 use crate::support::redis_server::RedisServer;
 use crate::support::upstream::EchoUpstream;
-use crate::support::{PATIENCE, browser::Browser};
+use crate::support::{PATIENCE, browser::Browser, within_patience};
 use portcullis::account::Password;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -62,7 +62,7 @@ async fn a_login_lasts_until_the_logout_and_a_dump_of_redis_shows_no_usable_id()
     assert_eq!(browser.open("/wiki").await.status, 302);
 }
 
-/// issue: two gateways on one Redis
+/// two gateways on one Redis
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_at_one_gateway_is_in_force_at_the_other() {
     let (upstream, redis) = (EchoUpstream::start().await, RedisServer::start());
@@ -141,7 +141,7 @@ async fn while_redis_hangs_or_is_gone_protected_pages_are_unavailable_and_the_re
     check_recovery(&gateway, &mut browser, "killed").await;
 }
 
-/// issue: latency, cut, half-open, refuse
+/// latency, cut, half-open, refuse
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_network_to_redis_is_survived() {
     let (upstream, redis) = (EchoUpstream::start().await, RedisServer::start());
@@ -166,7 +166,7 @@ async fn a_bad_network_to_redis_is_survived() {
     }
 }
 
-/// issue: a hanging store costs no pile-up of waiting requests
+/// a hanging store costs no pile-up of waiting requests
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_do_not_pile_up_in_front_of_a_redis_that_hangs() {
     let (upstream, redis) = (EchoUpstream::start().await, RedisServer::start());
@@ -182,4 +182,49 @@ async fn requests_do_not_pile_up_in_front_of_a_redis_that_hangs() {
     assert!(started.elapsed() < ANSWER, "50 requests waited {:?}", started.elapsed());
     redis.thaw();
     check_recovery(&gateway, &mut browser, "frozen").await;
+}
+
+/// Runs the program; its exit code and standard error.
+async fn command(folder: &Path, authorities: &Path, arguments: &[&str], input: &str) -> (Option<i32>, String) {
+    use tokio::io::AsyncWriteExt as _;
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.args(arguments).arg("--config").arg(folder.join("portcullis.yaml")).env("SSL_CERT_FILE", authorities);
+    let pipes = (std::process::Stdio::piped(), std::process::Stdio::piped(), std::process::Stdio::piped());
+    let mut child = command.kill_on_drop(true).stdin(pipes.0).stdout(pipes.1).stderr(pipes.2).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+    let output = within_patience("the program ends", child.wait_with_output()).await.unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// TLS; the certificate is verified
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_reached_over_tls_if_its_certificate_is_one_to_trust() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(path("cert.pem"), certificate.cert.pem()).unwrap();
+    std::fs::write(path("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(path("other.pem"), other.cert.pem()).unwrap();
+    let (cert, key) = (path("cert.pem"), path("key.pem"));
+    let files =
+        ["--tls-cert-file", cert.to_str().unwrap(), "--tls-key-file", key.to_str().unwrap(), "--tls-ca-cert-file", cert.to_str().unwrap()];
+    let redis = RedisServer::start_with(
+        &[&files[..], &["--port", "0", "--tls-port", "{port}", "--tls-auth-clients", "no", "--save", "", "--requirepass", "right"]]
+            .concat(),
+    );
+    let yaml = format!(
+        "secret: {SECRET}\nstores: {{ sessions: 'rediss://:hunter2@localhost:{}' }}\nroutes: [{{ upstream: sample }}]\n",
+        redis.port()
+    );
+    std::fs::write(path("portcullis.yaml"), yaml.replace("hunter2", "right")).unwrap();
+    let (code, said) = command(folder.path(), &cert, &["user", "add", "ann", "--email", "ann@example.com"], &format!("{PASSWORD}\n")).await;
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let (code, said) = command(folder.path(), &cert, &["session", "list", "ann"], "").await;
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let (code, said) = command(folder.path(), &path("other.pem"), &["session", "list", "ann"], "").await;
+    assert!(code == Some(1) && said.contains("certificate") && said.lines().count() == 1, "{said}");
+    std::fs::write(path("portcullis.yaml"), yaml).unwrap();
+    let (code, said) = command(folder.path(), &cert, &["serve"], "").await;
+    assert!(code == Some(1) && said.contains("cannot use the Redis at rediss://localhost") && !said.contains("hunter2"), "{said}");
 }

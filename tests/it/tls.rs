@@ -17,7 +17,7 @@ const HSTS: Option<&str> = Some("max-age=31536000");
 fn with_tls(upstream: &EchoUpstream, certificates: &[&Certificate], more: &str) -> Builder {
     let listed: Vec<String> = certificates
         .iter()
-        .map(|files| format!("{{ certificate: \"{}\", key: \"{}\" }}", files.certificate.display(), files.key.display()))
+        .map(|files| format!("{{ certificate: \"{}\", key: \"{}\" }}", files.chain.display(), files.key.display()))
         .collect();
     TestGateway::with(format!(
         "server: {{ tls: {{ listen: ['127.0.0.1:0'], certificates: [{}] }}, {more} }}\n\
@@ -134,7 +134,7 @@ async fn an_upstream_over_tls_must_prove_its_name() {
     let route = |path: &str, upstream: &EchoUpstream, tls: &str| {
         format!("  - {{ path: {path}, upstream: \"https://localhost:{}\", {tls} }}\n", upstream.address().port())
     };
-    let ca = |certificate: &Certificate| format!("upstream_tls: {{ ca: \"{}\" }}", certificate.certificate.display());
+    let ca = |certificate: &Certificate| format!("upstream_tls: {{ ca: \"{}\" }}", certificate.chain.display());
     let yaml = [
         route("/right", &proven, &ca(&right)),
         route("/wrong-name", &posing, &ca(&other)),

@@ -68,7 +68,7 @@ async fn what_is_given_back_may_be_taken_again_in_the_same_window_only() {
     .await;
 }
 
-/// issue: of 32 tasks as many win as there is room for
+/// of 32 tasks as many win as there is room for
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_who_count_at_once_no_more_than_the_limit_are_allowed() {
     stores(|store| async move {

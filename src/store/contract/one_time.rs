@@ -51,7 +51,7 @@ async fn an_expired_record_is_nobodys() {
     .await;
 }
 
-/// issue: 32 tasks, one winner
+/// 32 tasks, one winner
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_who_take_a_record_at_once_one_gets_it() {
     stores(|store| async move {

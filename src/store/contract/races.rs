@@ -15,7 +15,7 @@ async fn winners<F: Future<Output = bool> + Send + 'static>(many: u8, run: impl 
     winners
 }
 
-/// issue: concurrent rotation, 32 tasks, one winner
+/// concurrent rotation, 32 tasks, one winner
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_who_rotate_a_session_at_once_one_wins_and_one_session_is_left() {
     session_stores(|store| async move {
@@ -59,7 +59,7 @@ async fn many_logins_at_once_leave_no_more_sessions_than_allowed() {
     .await;
 }
 
-/// issue: Unicode, large values
+/// Unicode, large values
 #[tokio::test]
 async fn a_session_carries_what_is_long_and_in_any_script() {
     session_stores(|store| async move {

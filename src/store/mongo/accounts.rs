@@ -12,7 +12,7 @@ use crate::store::StoreError;
 use crate::store::runtime::StoreRuntime;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Document, Uuid, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
@@ -20,13 +20,16 @@ use std::time::Duration;
 
 const COLLECTION: &str = "accounts";
 
-/// Duplicate key.
+/// The code of `DuplicateKey`.
 const DUPLICATE: i32 = 11_000;
+
+/// The code of `InternalError`.
+const INTERNAL: i32 = 1;
 
 /// Accounts in a database of a MongoDB.
 pub struct MongoAccounts(Connection);
 
-/// What became of a write.
+/// What became of a write that a unique index or a version may refuse.
 enum Outcome {
     Done,
     Taken(Field),
@@ -72,14 +75,17 @@ impl MongoAccounts {
 #[async_trait]
 impl AccountStore for MongoAccounts {
     async fn create(&self, account: &Account) -> Result<(), CreateError> {
-        let (documents, id, name) = (self.documents(), id_of(account.id), account.username.canonical());
-        let mut document = doc! { "_id": id };
+        let (documents, values) = (self.documents(), UniqueValues::of(account));
+        let mut document = doc! { "_id": values.id };
         document.extend(Record::fields(account, 1)?);
-        document.insert(NAMES, vec![name.clone()]);
+        document.insert(NAMES, vec![&values.name]);
         let create = async move {
+            if values.name_is_taken(&documents).await? {
+                return Ok(Outcome::Taken(Field::Username));
+            }
             match documents.insert_one(document).await {
                 Ok(_) => Ok(Outcome::Done),
-                Err(error) => what_was_taken(&documents, error, doc! { NAMES: name }).await,
+                Err(error) => values.what_was_taken(&documents, error).await,
             }
         };
         match self.0.call(create).await? {
@@ -101,14 +107,17 @@ impl AccountStore for MongoAccounts {
     }
 
     async fn update(&self, account: &Account) -> Result<(), UpdateError> {
-        let (documents, id, name) = (self.documents(), id_of(account.id), account.username.canonical());
-        let filter = doc! { "_id": id, "version": signed(account.version) };
-        let change = doc! { "$set": Record::fields(account, account.version + 1)?, "$addToSet": { NAMES: &name } };
+        let (documents, values) = (self.documents(), UniqueValues::of(account));
+        let filter = doc! { "_id": values.id, "version": signed(account.version) };
+        let change = doc! { "$set": Record::fields(account, account.version + 1)?, "$addToSet": { NAMES: &values.name } };
         let update = async move {
+            if values.name_is_taken(&documents).await? {
+                return Ok(Outcome::Taken(Field::Username));
+            }
             match documents.update_one(filter, change).await {
                 Ok(result) if result.matched_count == 0 => Ok(Outcome::Conflict),
                 Ok(_) => Ok(Outcome::Done),
-                Err(error) => what_was_taken(&documents, error, doc! { NAMES: name, "_id": { "$ne": id } }).await,
+                Err(error) => values.what_was_taken(&documents, error).await,
             }
         };
         match self.0.call(update).await? {
@@ -154,27 +163,51 @@ async fn make_indexes(database: Database) -> Result<(), Error> {
     documents(&database).create_indexes(indexes).await.map(|_| ())
 }
 
-/// Reads from a refused write which value belongs to another account. Servers differ in which index they look at first;
-/// where both are taken, it is the name.
-async fn what_was_taken(documents: &Collection<Document>, error: Error, same_name: Document) -> Result<Outcome, Error> {
-    let Some(index) = violated_index(&error) else { return Err(error) };
-    match index {
-        NAMES | USERNAME_KEY => Ok(Outcome::Taken(Field::Username)),
-        EMAIL_KEY => {
-            let name_too = documents.find_one(same_name).projection(doc! { "_id": 1 }).await?.is_some();
-            Ok(Outcome::Taken(if name_too { Field::Username } else { Field::Email }))
+/// What no other account may have.
+struct UniqueValues {
+    id: Uuid,
+    name: String,
+    email: String,
+}
+
+impl UniqueValues {
+    fn of(account: &Account) -> Self {
+        Self { id: id_of(account.id), name: account.username.canonical(), email: account.email.canonical().to_owned() }
+    }
+
+    /// Whether another account has or had the name. The unique index refuses that in the act of writing; asked before, the
+    /// answer is the same where both values are taken, whichever index a server looks at first, and former names stay
+    /// with their account on servers whose unique indexes do not look into lists (`FerretDB`).
+    async fn name_is_taken(&self, documents: &Collection<Document>) -> Result<bool, Error> {
+        self.is_taken(documents, NAMES, &self.name).await
+    }
+
+    /// Finds out which value refused a write.
+    async fn what_was_taken(&self, documents: &Collection<Document>, error: Error) -> Result<Outcome, Error> {
+        if !is_duplicate(&error) {
+            return Err(error);
         }
-        _ => Err(error),
+        if self.name_is_taken(documents).await? {
+            return Ok(Outcome::Taken(Field::Username));
+        }
+        if self.is_taken(documents, EMAIL_KEY, &self.email).await? {
+            return Ok(Outcome::Taken(Field::Email));
+        }
+        Err(error)
+    }
+
+    async fn is_taken(&self, documents: &Collection<Document>, field: &str, value: &str) -> Result<bool, Error> {
+        let another = doc! { field: value, "_id": { "$ne": self.id } };
+        Ok(documents.find_one(another).projection(doc! { "_id": 1 }).await?.is_some())
     }
 }
 
-/// The name of the unique index that a write would have violated: `E11000 duplicate key error … index: NAME dup key: …`.
-/// What follows holds values of the user's choice.
-fn violated_index(error: &Error) -> Option<&str> {
-    let message = match error.kind.as_ref() {
-        ErrorKind::Write(WriteFailure::WriteError(error)) if error.code == DUPLICATE => &error.message,
-        ErrorKind::Command(error) if error.code == DUPLICATE => &error.message,
-        _ => return None,
+/// Whether a unique index refused a write; `FerretDB` on SQLite says so in its own words.
+fn is_duplicate(error: &Error) -> bool {
+    let (code, message) = match error.kind.as_ref() {
+        ErrorKind::Write(WriteFailure::WriteError(error)) => (error.code, &error.message),
+        ErrorKind::Command(error) => (error.code, &error.message),
+        _ => return false,
     };
-    message.split_once("index: ")?.1.split_ascii_whitespace().next()
+    code == DUPLICATE || (code == INTERNAL && message.contains("UNIQUE constraint failed"))
 }

@@ -1,5 +1,7 @@
 //! What holds of MongoDB beyond the contract of all stores: outages, and what is left of a deleted account.
 
+mod history;
+
 use super::server::MongoServer;
 use super::{MongoAccounts, MongoUrl};
 use crate::account::{Account, AccountId, AccountStore as _, CreateError, Email, Field, PasswordHash, UpdateError, Username};

@@ -1,6 +1,8 @@
 //! What Redis and the way to it may do to us, on servers of the tests' own. What holds of every store stands in the
 //! contract suite.
 
+mod crash;
+
 use super::testing::{PATIENCE, RedisServer, address, link, link_to, prefix};
 use super::{Link, RedisSessions};
 use crate::account::AccountId;
@@ -132,7 +134,7 @@ async fn gateways_with_different_prefixes_do_not_see_each_other() {
     assert!(one.find(&KEY, SystemClock.now()).await.unwrap().is_some());
 }
 
-/// issue: a hanging store costs no pile-up of waiting requests
+/// a hanging store costs no pile-up of waiting requests
 #[tokio::test]
 async fn a_server_that_hangs_is_waited_for_once_and_used_again_when_it_answers() {
     let server = RedisServer::start();
@@ -155,7 +157,7 @@ async fn a_server_that_hangs_is_waited_for_once_and_used_again_when_it_answers()
     assert!(sessions.find(&KEY, SystemClock.now()).await.unwrap().is_some());
 }
 
-/// issue: `kill -9` of Redis with `appendfsync always` loses nothing that was acknowledged
+/// `kill -9` of Redis with `appendfsync always` loses nothing that was acknowledged
 #[tokio::test]
 async fn a_server_that_was_killed_comes_back_with_what_it_acknowledged() {
     let mut server = RedisServer::start_durable();
@@ -185,25 +187,28 @@ async fn a_connection_that_is_cut_costs_a_reader_nothing() {
     }
 }
 
-/// issue: warned at start
+/// warned at start
 #[tokio::test]
 async fn a_server_that_may_lose_sessions_is_warned_of() {
     let durable = RedisServer::start_durable();
     let forgetful = RedisServer::start_with(&["--save", "", "--maxmemory-policy", "allkeys-lru"]);
     let risks = async |server: &RedisServer| super::server::risks(&address(&server.url()), &mut beside(server).await).await;
     assert_eq!(risks(&durable).await, (vec![], vec![]));
-    let (risky, unknown) = risks(&forgetful).await;
-    assert!(risky[0].contains("it is allkeys-lru") && risky[1].contains("set appendonly yes") && unknown.is_empty(), "{risky:?}");
+    let (told, unknown) = risks(&forgetful).await;
+    assert!(told[0].contains("it is allkeys-lru") && told[1].contains("set appendonly yes") && unknown.is_empty(), "{told:?}");
 }
 
-/// The access list of docs/stores.md, as it stands there.
+/// The access list, and where it is explained.
 const ACCESS_LIST: &str = include_str!("../../../docs/redis-acl.txt");
+const DOCUMENTED: &str = include_str!("../../../docs/stores.md");
 
 /// Least privilege: what the documentation grants is enough, and nothing breaks where `INFO` and `CONFIG` are forbidden
 #[tokio::test]
 async fn the_documented_access_list_is_enough() {
     let server = RedisServer::start_durable();
     let words: Vec<&str> = ACCESS_LIST.split_whitespace().skip(1).collect();
+    let documented = DOCUMENTED.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(documented.contains(&words.join(" ")), "the two are the same");
     redis::cmd("ACL").arg("SETUSER").arg(&words[..]).query_async::<()>(&mut beside(&server).await).await.unwrap();
     let url = format!("redis://portcullis:change-me@127.0.0.1:{}", server.port());
     let link = Link::open(address(&url)).unwrap();
@@ -263,7 +268,7 @@ async fn a_server_that_is_not_there_is_waited_for_and_then_given_up() {
     waiting.join().unwrap().unwrap();
 }
 
-/// issue: Sentinel
+/// Sentinel
 #[tokio::test]
 async fn sentinels_are_asked_which_server_is_the_primary_also_after_a_failover() {
     let primary = RedisServer::start_with(&["--save", "", "--repl-diskless-sync-delay", "0"]);

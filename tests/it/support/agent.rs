@@ -51,6 +51,18 @@ impl Agent {
 
     /// Sends one request with the cookies for its address and keeps those of the answer.
     pub async fn send(&mut self, method: Method, url: &Url, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Answer {
+        let sent = self.try_send(method.clone(), url, headers, body).await;
+        sent.unwrap_or_else(|error| panic!("{method} {url}: {error:?}"))
+    }
+
+    /// As [`send`](Self::send), where there may be no answer.
+    pub async fn try_send(
+        &mut self,
+        method: Method,
+        url: &Url,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Result<Answer, reqwest::Error> {
         let mut all = HeaderMap::new();
         if let Some(cookies) = self.cookies.header(url) {
             all.insert(http::header::COOKIE, HeaderValue::from_str(&cookies).unwrap());
@@ -58,15 +70,14 @@ impl Agent {
         for (name, value) in headers {
             all.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
         }
-        let sent = self.client.request(method.clone(), url.clone()).headers(all).body(body).send().await;
-        let response = sent.unwrap_or_else(|error| panic!("{method} {url}: {error:?}"));
+        let response = self.client.request(method, url.clone()).headers(all).body(body).send().await?;
         let (version, status) = (response.version(), response.status().as_u16());
         let headers = response.headers().clone();
-        let body = response.bytes().await.unwrap_or_else(|error| panic!("{method} {url}: {error:?}")).to_vec();
+        let body = response.bytes().await?.to_vec();
         for value in headers.get_all(http::header::SET_COOKIE) {
             self.cookies.store(url, &String::from_utf8_lossy(value.as_bytes()));
         }
-        Answer { url: url.clone(), version, status, headers, body }
+        Ok(Answer { url: url.clone(), version, status, headers, body })
     }
 }
 

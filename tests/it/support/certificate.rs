@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Certificate {
     made: CertifiedKey<KeyPair>,
     /// PEM file of the certificate.
-    pub certificate: PathBuf,
+    pub chain: PathBuf,
     /// PEM file of the key.
     pub key: PathBuf,
 }
@@ -19,10 +19,10 @@ impl Certificate {
     /// For these names, written to `folder` under the first of them.
     pub fn new(folder: &Path, names: &[&str]) -> Self {
         let made = generate_simple_self_signed(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
-        let (certificate, key) = (folder.join(format!("{}.pem", names[0])), folder.join(format!("{}.key", names[0])));
-        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        let (chain, key) = (folder.join(format!("{}.pem", names[0])), folder.join(format!("{}.key", names[0])));
+        std::fs::write(&chain, made.cert.pem()).unwrap();
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-        Self { made, certificate, key }
+        Self { made, chain, key }
     }
 
     /// What a server proves itself with.

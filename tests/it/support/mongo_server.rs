@@ -50,6 +50,12 @@ impl MongoServer {
         self.process.wait().expect("a child can be waited for");
     }
 
+    /// Sends SIGTERM and waits for its end.
+    pub fn terminate(mut self) {
+        self.signal(Signal::TERM);
+        self.process.wait().expect("a child can be waited for");
+    }
+
     /// Halts it: it goes on to take connections and never answers.
     pub fn hang(&self) {
         self.signal(Signal::STOP);

@@ -28,7 +28,13 @@ pub struct Program {
 
 /// Runs a command in `folder` to its end, with `input` as its standard input.
 pub async fn run(folder: &Path, arguments: &[&str], input: &str) -> Finished {
-    let mut child = command(folder, arguments).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    run_with(folder, arguments, &[], input).await
+}
+
+/// The same, with these variables in its environment.
+pub async fn run_with(folder: &Path, arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Finished {
+    let mut child =
+        command(folder, arguments).envs(environment.iter().copied()).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // A command that reads nothing may be gone already.
     let _ = stdin.write_all(input.as_bytes()).await;

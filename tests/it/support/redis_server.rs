@@ -47,7 +47,7 @@ impl RedisServer {
         Self::start_with(&["--save", "", "--appendonly", "yes", "--appendfsync", "always"])
     }
 
-    /// A server with these arguments.
+    /// A server with these arguments, in which `{port}` is its port.
     pub fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("portcullis-redis-").tempdir().unwrap().keep();
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
@@ -114,7 +114,8 @@ impl RedisServer {
         let mut guard = Command::new("sh");
         guard.args(["-c", GUARD, "redis-guard"]).arg(&self.folder);
         guard.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--dir"]).arg(&self.folder);
-        guard.arg("--logfile").arg(&log).args(&self.arguments);
+        guard.arg("--logfile").arg(&log);
+        guard.args(self.arguments.iter().map(|argument| argument.replace("{port}", &self.port.to_string())));
         let mut shell = guard.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let pipe = shell.stdin.take().unwrap();
         let mut line = String::new();
