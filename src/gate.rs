@@ -1,13 +1,14 @@
 //! The one decision: who asks, and may they? Used for proxied requests and, later, for forward-auth alike.
 //! No HTTP server here; any doubt is a refusal.
 
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timestamp};
 use crate::policy::{Access, Destination, Policy};
 use crate::portal::Presence;
-use crate::session::{CookieKey, SessionStore};
+use crate::session::{CookieKey, SessionKey, SessionStore};
 use http::HeaderMap;
 use http::header::COOKIE;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Finds out who is there, and judges.
 pub struct Gate {
@@ -58,6 +59,14 @@ pub struct Judgement {
     pub names_methods: bool,
 }
 
+/// The activity of a session within one request, which may be long: a WebSocket.
+#[derive(Clone, Copy, Debug)]
+pub struct Activity {
+    key: SessionKey,
+    interval: Duration,
+    noted: Timestamp,
+}
+
 impl Gate {
     /// A gate over these sessions.
     #[must_use]
@@ -82,12 +91,20 @@ impl Gate {
     }
 
     /// Notes activity of whoever is there, if the last one noted is old enough.
-    pub fn note_activity(&self, presence: &Presence) {
-        if let Presence::Somebody { key, session } = presence {
-            let now = self.clock.now();
-            if now.since(session.last_seen) >= session.touch_interval() {
-                self.sessions.touch(key, now);
-            }
+    #[must_use]
+    pub fn note_activity(&self, presence: &Presence) -> Option<Activity> {
+        let Presence::Somebody { key, session } = presence else { return None };
+        let mut activity = Activity { key: *key, interval: session.touch_interval(), noted: session.last_seen };
+        self.go_on(&mut activity);
+        Some(activity)
+    }
+
+    /// Notes that it goes on, if the last time noted is old enough.
+    pub fn go_on(&self, activity: &mut Activity) {
+        let now = self.clock.now();
+        if now.since(activity.noted) >= activity.interval {
+            self.sessions.touch(&activity.key, now);
+            activity.noted = now;
         }
     }
 
@@ -145,12 +162,10 @@ fn trim(bytes: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
     use crate::account::AccountId;
-    use crate::clock::Timestamp;
     use crate::host::Host;
     use crate::policy::{PathPattern, Rule};
-    use crate::session::{Session, SessionKey, SessionUser};
+    use crate::session::{Session, SessionUser};
     use http::{HeaderValue, Method};
-    use std::time::Duration;
 
     fn cookie(lines: &[&[u8]]) -> Option<Vec<u8>> {
         let mut headers = HeaderMap::new();

@@ -17,7 +17,7 @@ pub use routes::{Routes, RoutesError, wants_sample};
 
 use crate::app::App;
 use crate::config::Settings;
-use crate::gate::{Gate, Judgement, Verdict};
+use crate::gate::{Activity, Gate, Judgement, Verdict};
 use crate::identity::Identity;
 use crate::policy::Destination;
 use crate::portal::error_page::{ErrorPages, Fault};
@@ -52,6 +52,7 @@ struct Parts {
     strip: Strip,
     identities: Identities,
     hsts: Option<HeaderValue>,
+    allow: Option<HeaderValue>,
 }
 
 /// One request on its way: what is known of it so far.
@@ -63,6 +64,7 @@ pub struct Passage {
     names_methods: bool,
     private: bool,
     identity: Option<Arc<Identity>>,
+    activity: Option<Activity>,
     server: Option<Arc<Server>>,
     tried: Vec<Arc<Server>>,
     body: u64,
@@ -75,6 +77,7 @@ impl Gateway {
     #[must_use]
     pub fn new(app: &App, routes: Routes, portal: axum::Router, error_pages: ErrorPages) -> Self {
         let settings = app.settings.clone();
+        let methods = settings.server.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
         Self(Arc::new(Parts {
             gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
             routes,
@@ -83,6 +86,7 @@ impl Gateway {
             strip: Strip::new(settings.identity.reserved()),
             identities: Identities::new(settings.identity.clone()),
             hsts: headers::hsts(&settings),
+            allow: HeaderValue::from_str(&methods).ok(),
             settings,
         }))
     }
@@ -118,9 +122,8 @@ impl Gateway {
 
     /// The methods let through, for whoever asks the server as a whole.
     fn methods(&self, exchange: &Exchange) -> Result<Response<Bytes>, Fault> {
-        let methods = &self.0.settings.server.methods;
         let (host, _) = exchange::host(exchange.req_header())?;
-        if !methods.contains(&Method::OPTIONS) {
+        if !self.0.settings.server.methods.contains(&Method::OPTIONS) {
             return Err(Fault::MethodNotAllowed);
         }
         if !self.0.routes.knows(&host) {
@@ -128,9 +131,15 @@ impl Gateway {
         }
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = http::StatusCode::NO_CONTENT;
-        let listed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-        response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_str(&listed).map_err(|_| Fault::Internal)?);
+        self.name_methods(&mut response);
+        headers::protect(response.headers_mut());
         Ok(response)
+    }
+
+    fn name_methods(&self, response: &mut Response<Bytes>) {
+        if let Some(allow) = &self.0.allow {
+            response.headers_mut().insert(http::header::ALLOW, allow.clone());
+        }
     }
 
     async fn own_page(&self, exchange: &mut Exchange, passage: &mut Passage, facts: &Facts, own: Own) -> Result<Response<Bytes>, Fault> {
@@ -138,7 +147,7 @@ impl Gateway {
         passage.decision = "own";
         let session = if own.needs_session { self.presence(exchange, facts).await } else { Presence::Nobody };
         if own.is_activity {
-            parts.gate.note_activity(&session);
+            passage.activity = parts.gate.note_activity(&session);
         }
         let visit = Visit {
             https: facts.https,
@@ -182,7 +191,7 @@ impl Gateway {
         if passage.upgrade {
             parts.routes.check_websocket_origin(route, &exchange.req_header().headers, facts)?;
         }
-        parts.gate.note_activity(&presence);
+        passage.activity = parts.gate.note_activity(&presence);
         passage.private = verdict != Verdict::Public;
         if let Presence::Somebody { session, .. } = &presence {
             passage.identity = Some(parts.identities.of(&session.user));
@@ -240,7 +249,10 @@ impl Gateway {
     }
 
     async fn refuse(&self, exchange: &mut Exchange, passage: &Passage, fault: &Fault) -> Result<()> {
-        let response = self.0.error_pages.render(fault, &exchange.req_header().headers, &passage.request_id);
+        let mut response = self.0.error_pages.render(fault, &exchange.req_header().headers, &passage.request_id);
+        if *fault == Fault::MethodNotAllowed {
+            self.name_methods(&mut response);
+        }
         self.answer(exchange, passage, response).await
     }
 
@@ -271,6 +283,7 @@ impl ProxyHttp for Gateway {
             names_methods: false,
             private: true,
             identity: None,
+            activity: None,
             server: None,
             tried: Vec::new(),
             body: 0,
@@ -357,7 +370,7 @@ impl ProxyHttp for Gateway {
         forward.apply(request, &self.0.strip)
     }
 
-    /// Phase 3, body: a size that was not declared is counted.
+    /// Phase 3, body: a size that was not declared is counted, and what comes over a WebSocket is activity.
     async fn request_body_filter(
         &self,
         _exchange: &mut Exchange,
@@ -365,7 +378,11 @@ impl ProxyHttp for Gateway {
         _end: bool,
         passage: &mut Passage,
     ) -> Result<()> {
-        passage.body += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        let length = body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        passage.body += length;
+        if let Some(activity) = passage.activity.as_mut().filter(|_| passage.upgrade && length > 0) {
+            self.0.gate.go_on(activity);
+        }
         if !passage.upgrade && passage.body > self.0.settings.server.limits.proxied_body {
             return Error::e_explain(ErrorType::HTTPStatus(413), "the body is larger than server.limits.proxied_body");
         }

@@ -4,10 +4,11 @@
 use super::client::Peer;
 use crate::config::Settings;
 use crate::host::Host;
+use crate::portal::accept::names_html;
 use crate::portal::error_page::Fault;
 use crate::target::{BadTarget, Target};
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, REFERER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, REFERER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Response, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -57,6 +58,7 @@ impl Facts {
         }
         let (host, authority) = host(request)?;
         let target = Target::parse(request.raw_path()).map_err(|BadTarget(reason)| Fault::BadRequest(reason))?;
+        check_credentials(request)?;
         check_body(request, settings)?;
         let peer = Peer::of(exchange.client_addr());
         let behind_proxy = peer.is_trusted(&settings.server.trusted_proxies);
@@ -113,6 +115,12 @@ pub fn host(request: &RequestHeader) -> Result<(Host, String), Fault> {
     Ok((host, authority))
 }
 
+/// Servers disagree on what bytes beyond ASCII mean in credentials.
+fn check_credentials(request: &RequestHeader) -> Result<(), Fault> {
+    let ascii = request.headers.get_all(AUTHORIZATION).iter().all(|value| value.as_bytes().is_ascii());
+    if ascii { Ok(()) } else { Err(Fault::BadRequest("The Authorization header is not ASCII.")) }
+}
+
 /// Framing and size of the body, as far as the headers tell.
 fn check_body(request: &RequestHeader, settings: &Settings) -> Result<(), Fault> {
     if request.version == Version::HTTP_2 && request.headers.contains_key(TRANSFER_ENCODING) {
@@ -165,17 +173,6 @@ pub fn is_navigation(headers: &HeaderMap) -> bool {
         && names_html(headers)
         && !headers.contains_key("x-requested-with")
         && !is_upgrade(headers)
-}
-
-/// Whether the client names `text/html` among what it accepts; `*/*` does not.
-#[must_use]
-pub fn names_html(headers: &HeaderMap) -> bool {
-    headers.get_all(ACCEPT).iter().any(|value| {
-        value.as_bytes().split(|byte| *byte == b',').any(|range| {
-            let range = range.split(|byte| *byte == b';').next().unwrap_or_default();
-            range.trim_ascii().eq_ignore_ascii_case(b"text/html")
-        })
-    })
 }
 
 /// Whether a body is a form's.
@@ -245,7 +242,9 @@ async fn write_whole(exchange: &mut Exchange, response: Response<Bytes>) -> Resu
     let (mut parts, body) = response.into_parts();
     parts.version = Version::HTTP_11;
     let bodiless = exchange.req_header().method == Method::HEAD || parts.status == 204 || parts.status == 304;
-    if parts.status != 204 && parts.status != 304 {
+    // A page of the portal has left its body out already, and says how long it would have been (RFC 9110 section 8.6).
+    let told = exchange.req_header().method == Method::HEAD && parts.headers.contains_key(CONTENT_LENGTH);
+    if parts.status != 204 && parts.status != 304 && !told {
         parts.headers.insert(CONTENT_LENGTH, body.len().into());
     }
     let header = ResponseHeader::from(parts);
@@ -302,6 +301,7 @@ mod tests {
             assert!(!is_navigation(&headers(&[html, other])), "{other:?}");
         }
         assert!(!is_navigation(&headers(&[("accept", "*/*")])));
+        assert!(!is_navigation(&headers(&[("accept", "text/html;q=0, */*")])), "RFC 9110 section 12.4.2: not acceptable");
         assert!(!is_navigation(&headers(&[("accept", "application/json")])));
         assert!(!is_navigation(&headers(&[])));
     }

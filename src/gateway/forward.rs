@@ -227,8 +227,9 @@ pub fn rewrite_response(response: &mut ResponseHeader, route: &Route, private: b
 /// An upstream cannot set the gateway's cookies.
 fn strip_own_set_cookies(response: &mut ResponseHeader) -> Result<()> {
     let own = |value: &HeaderValue| {
-        let name = value.as_bytes().split(|byte| matches!(byte, b'=' | b';')).next().unwrap_or_default();
-        is_own_cookie(name.trim_ascii())
+        // A cookie without a name comes back as its value alone: `=portcullis=x` as `portcullis=x`.
+        let mut parts = value.as_bytes().split(|byte| matches!(byte, b'=' | b';')).map(<[u8]>::trim_ascii);
+        parts.find(|part| !part.is_empty()).is_some_and(is_own_cookie)
     };
     let all: Vec<HeaderValue> = response.headers.get_all(SET_COOKIE).iter().cloned().collect();
     if !all.iter().any(own) {
@@ -358,7 +359,9 @@ mod tests {
     #[test]
     fn an_upstream_cannot_set_our_cookies() {
         let mut response = ResponseHeader::build(200, None).unwrap();
-        for value in ["a=b; Path=/", "portcullis=evil", " __Host-portcullis-csrf =evil; Secure"] {
+        // A browser keeps a cookie without a name, and sends its value alone (RFC 6265bis section 5.8.3).
+        let nameless = ["=portcullis=evil", " = portcullis=evil; Path=/", "==portcullis=evil"];
+        for value in ["a=b; Path=/", "portcullis=evil", " __Host-portcullis-csrf =evil; Secure"].into_iter().chain(nameless) {
             response.append_header(SET_COOKIE, value).unwrap();
         }
         strip_own_set_cookies(&mut response).unwrap();

@@ -124,9 +124,6 @@ impl<'a> Fields<'a> {
                 let known = value.eq_ignore_ascii_case(b"100-continue");
                 return if known { Ok(()) } else { Err(Fault::ExpectationFailed) };
             }
-            13 if name.eq_ignore_ascii_case(b"authorization") => {
-                return if value.is_ascii() { Ok(()) } else { Err(Fault::BadRequest("The Authorization header is not ASCII.")) };
-            }
             _ => return Ok(()),
         };
         match slot.replace(value) {

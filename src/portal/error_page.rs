@@ -67,8 +67,6 @@ pub enum Fault {
         /// Seconds until it is worth trying again.
         retry_after: u32,
     },
-    /// As many connections as we take are open.
-    TooManyConnections,
     /// A mistake of ours.
     Internal,
 }
@@ -236,9 +234,6 @@ impl Fault {
                 "Not available at the moment",
                 "Signing in does not work right now. Try again in a moment.",
             ),
-            Self::TooManyConnections => {
-                words(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", "Too busy", "This site is very busy. Try again in a moment.")
-            }
             Self::Internal => words(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -259,7 +254,6 @@ impl Fault {
     fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Unavailable { retry_after } => Some(*retry_after),
-            Self::TooManyConnections => Some(5),
             _ => None,
         }
     }
@@ -287,7 +281,6 @@ mod tests {
             Fault::BadGateway,
             Fault::GatewayTimeout,
             Fault::Unavailable { retry_after: 7 },
-            Fault::TooManyConnections,
             Fault::Internal,
         ]
     }

@@ -58,7 +58,7 @@ impl FromRequest<Arc<Portal>> for Submission {
             return Err(portal.errors.response(&Fault::PayloadTooLarge, &parts));
         };
         if is_encoded(&parts.headers) {
-            return Err(unsupported("plain UTF-8, not compressed,"));
+            return Err(unsupported("plain UTF-8, not compressed"));
         }
         match media_type(&parts.headers).as_deref() {
             Some("application/x-www-form-urlencoded") => Ok(Self::Form(Fields::parse(&body))),
@@ -96,12 +96,15 @@ fn content_type(headers: &HeaderMap) -> Option<mime::Mime> {
 
 /// Reads a JSON object of known fields. The error names what is allowed, never what was sent.
 pub(super) fn json<T: serde::de::DeserializeOwned>(body: &[u8], allowed: &str) -> Result<T, Box<Problem>> {
-    serde_json::from_slice(body).map_err(|error| {
-        let detail = match error.classify() {
-            serde_json::error::Category::Data => format!("Send a JSON object with no other fields than {allowed}."),
-            _ => format!("The body is not JSON: line {}, column {}.", error.line(), error.column()),
-        };
-        Box::new(Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail))
+    let refused = |detail| Box::new(Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail));
+    let other_shape = || refused(format!("Send a JSON object with no other fields than {allowed}."));
+    // serde takes a list for an object, its values in the order of the fields.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(other_shape());
+    }
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => other_shape(),
+        _ => refused(format!("The body is not JSON: line {}, column {}.", error.line(), error.column())),
     })
 }
 

@@ -79,6 +79,28 @@ async fn a_websocket_passes_with_the_identity_of_who_opened_it() {
     assert_eq!(upstream.seen(), 1);
 }
 
+/// Contract 3.10: what a client sends over a WebSocket is activity; a session that has ended is not brought back by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_over_a_websocket_keeps_the_session_alive() {
+    let upstream = EchoUpstream::start().await;
+    let gateway = TestGateway::in_front_of(&upstream).user("ann", &[]).manual_clock().set("STORES__SESSIONS", "memory").start().await;
+    let mut browser = gateway.browser();
+    browser.sign_in("/auth/account", "ann", PASSWORD).await;
+    let cookie = format!("portcullis={}", browser.agent.cookies.get("portcullis").unwrap().value);
+    let (mut socket, _) = websocket(&gateway, "app.test", &[("cookie", cookie.as_str())]).await.unwrap();
+    let mut speak_after = async |minutes| {
+        gateway.advance(Duration::from_mins(minutes));
+        socket.send(Message::text("still here")).await.unwrap();
+        assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("still here"));
+    };
+    speak_after(20).await;
+    speak_after(20).await;
+    gateway.advance(Duration::from_mins(20));
+    assert_eq!(browser.open("/auth/session").await.status, 200);
+    speak_after(31).await;
+    assert_eq!(browser.open("/auth/session").await.status, 401);
+}
+
 /// Contract 3.8, `websocket_origins`: cross-site WebSocket hijacking; threats B23
 #[tokio::test]
 async fn a_websocket_is_open_to_pages_of_the_same_host_and_of_listed_origins() {

@@ -195,6 +195,7 @@ async fn json_of_another_shape_is_refused() {
         "",
         "{",
         "[]",
+        r#"["eve","eve@example.com","Correct-horse-7-battery"]"#,
         "null",
         "\"text\"",
         "{}trailing",

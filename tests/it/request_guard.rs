@@ -334,8 +334,24 @@ async fn more_methods_are_let_through_where_they_are_listed() {
     let upstream = EchoUpstream::start().await;
     let gateway = guarded(&upstream, "server: { methods: [GET, PROPFIND] }").await;
     assert_eq!(Raw::exchange(gateway.address(), line("PROPFIND /public HTTP/1.1")).await.status(), 200);
-    assert_eq!(answered_and_closed(&gateway, line("POST /public HTTP/1.1").as_bytes()).await.status(), 405);
+    let refused = answered_and_closed(&gateway, line("POST /public HTTP/1.1").as_bytes()).await;
+    assert_eq!((refused.status(), refused.header("allow")), (405, Some("GET, PROPFIND")), "RFC 9110 section 15.5.6");
     assert_eq!(upstream.seen(), 1);
+}
+
+/// RFC 9110 section 8.6: `HEAD` is told the length that `GET` would have had, on our own pages, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn head_of_an_own_page_is_answered_as_get() {
+    let upstream = EchoUpstream::start().await;
+    let gateway = guarded(&upstream, "").await;
+    for path in ["/auth/login", "/auth/nothing", "/auth/session", "/protected"] {
+        let shown = Raw::exchange(gateway.address(), line(&format!("GET {path} HTTP/1.1"))).await;
+        let mut raw = gateway.raw().await;
+        raw.send(line(&format!("HEAD {path} HTTP/1.1"))).await;
+        let head = raw.response_to_head().await;
+        assert_eq!((head.status(), head.body.len()), (shown.status(), 0), "{path}");
+        assert_eq!(head.header("content-length"), Some(shown.body.len().to_string().as_str()), "{path}");
+    }
 }
 
 /// Contract 3.1: `*` is for OPTIONS, and it asks the gateway, which answers.
@@ -345,6 +361,7 @@ async fn options_of_the_server_itself_are_answered_without_asking_an_upstream() 
     let gateway = guarded(&upstream, "").await;
     let answer = Raw::exchange(gateway.address(), line("OPTIONS * HTTP/1.1")).await;
     assert_eq!((answer.status(), answer.header("allow")), (204, Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")));
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "it is an answer of our own");
     assert_eq!(upstream.seen(), 0);
 }
 
@@ -583,6 +600,7 @@ async fn http_2_is_guarded_like_http_1() {
         with(("x-a", "b\0c")),
         with(("x-a b", "c")),
         with(("content-length", "+5")),
+        with(("authorization", "Basic \u{e9}")),
         with((":path", "/admin")),
         with((":path", "/public")),
         with((":unknown", "x")),
