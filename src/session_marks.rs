@@ -70,10 +70,12 @@ impl SessionMarks {
         if !self.reaches_sessions {
             return Ok(());
         }
+        let mut finished = Ok(());
         for mut account in self.accounts.marked(BATCH).await? {
-            self.carry_out(&mut account).await?;
+            // One account that cannot be finished must not keep the others waiting.
+            finished = self.carry_out(&mut account).await.and(finished);
         }
-        Ok(())
+        finished
     }
 
     /// Whoever wrote since has taken the mark over with their own: then it is theirs to clear.

@@ -8,7 +8,8 @@ use super::joined::Joined;
 use crate::config::{Limits, ServerSettings, Timeouts};
 use crate::portal::error_page::Fault;
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::HeaderMap;
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue};
 use pingora::apps::HttpServerApp as _;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::{H2Accept, H2Options, HttpSession as H2Session, handshake};
@@ -74,7 +75,7 @@ impl Connections {
             match self.read_head(&mut stream, &mut buffer, wait, &mut stop).await {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(fault) => return self.refuse(stream, &fault).await,
+                Err(fault) => return self.refuse(stream, &fault, &buffer).await,
             }
             let mut session = ServerSession::new_http1(stream);
             session.set_keepalive(if *shutdown.borrow() { None } else { Some(self.timeouts.idle.as_secs().max(1)) });
@@ -148,8 +149,8 @@ impl Connections {
     }
 
     /// Answers what never became a request, and closes without losing the answer to a reset.
-    async fn refuse(&self, mut stream: Stream, fault: &Fault) {
-        let response = self.gateway.refusal(fault, &HeaderMap::new());
+    async fn refuse(&self, mut stream: Stream, fault: &Fault, head: &[u8]) {
+        let response = self.gateway.refusal(fault, &accept_of(head));
         tracing::info!(target: "portcullis::access", status = response.status().as_u16(), reason = ?fault, "connection refused");
         let answer = super::exchange::to_wire(&response);
         let farewell = async {
@@ -243,6 +244,12 @@ impl Connections {
             .max_pending_accept_reset_streams(20);
         options
     }
+}
+
+/// What the client accepts, as far as a head that was refused can tell: a page for people, or a problem for programs.
+fn accept_of(head: &[u8]) -> HeaderMap {
+    let html = memchr::memmem::find(head, b"text/html").map(|_| (ACCEPT, HeaderValue::from_static("text/html")));
+    html.into_iter().collect()
 }
 
 /// Counts one running request until it is dropped.

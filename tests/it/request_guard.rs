@@ -665,3 +665,18 @@ async fn an_http_2_connection_without_a_request_is_closed() {
     raw.closed().await;
     assert_eq!(upstream.seen(), 0);
 }
+
+/// Contract 3.1: what never became a request is refused in the form that the client asked for, too.
+#[tokio::test]
+async fn a_request_that_cannot_be_read_is_refused_with_a_page_where_a_person_asks() {
+    let upstream = EchoUpstream::start().await;
+    let gateway = TestGateway::in_front_of(&upstream).start().await;
+    let refused = async |accept: &str| {
+        let request = format!("GET / HTTP/1.1\r\nHost: a.test\r\nHost: b.test\r\nAccept: {accept}\r\n\r\n");
+        let answer = Raw::exchange(gateway.address(), request).await;
+        (answer.status(), answer.header("content-type").unwrap_or_default().to_owned())
+    };
+    assert_eq!(refused("text/html,*/*").await, (400, "text/html; charset=utf-8".to_owned()));
+    assert_eq!(refused("*/*").await, (400, "application/problem+json".to_owned()));
+    assert_eq!(upstream.seen(), 0);
+}

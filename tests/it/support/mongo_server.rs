@@ -59,11 +59,22 @@ impl MongoServer {
     /// Halts it: it goes on to take connections and never answers.
     pub fn hang(&self) {
         self.signal(Signal::STOP);
+        // The signal is sent at once, but threads that run just then may answer once more.
+        while !self.threads_stand_still() {
+            std::thread::yield_now();
+        }
     }
 
     /// Lets a halted one go on.
     pub fn resume(&self) {
         self.signal(Signal::CONT);
+    }
+
+    /// Whether every thread is in the state T, "stopped by a signal" (`proc_pid_stat(5)`).
+    fn threads_stand_still(&self) -> bool {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("the server runs");
+        let stopped = |stat: String| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'));
+        tasks.filter_map(Result::ok).filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok()).all(stopped)
     }
 
     fn signal(&self, signal: Signal) {
