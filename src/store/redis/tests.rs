@@ -35,19 +35,27 @@ fn session() -> Session {
     }
 }
 
-/// A connection beside ours, to look at what is stored.
+/// A connection beside ours, to look at what is stored. A server whose role changes just then resets it.
+async fn try_beside(server: &RedisServer) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
+    redis::Client::open(server.url())?.get_multiplexed_async_connection().await
+}
+
 async fn beside(server: &RedisServer) -> redis::aio::MultiplexedConnection {
-    redis::Client::open(server.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
+    try_beside(server).await.unwrap()
+}
+
+async fn try_keys(server: &RedisServer) -> redis::RedisResult<HashMap<String, i64>> {
+    let mut connection = try_beside(server).await?;
+    let mut lifetimes = HashMap::new();
+    for key in redis::cmd("KEYS").arg("*").query_async::<Vec<String>>(&mut connection).await? {
+        let left = redis::cmd("TTL").arg(&key).query_async(&mut connection).await?;
+        lifetimes.insert(key, left);
+    }
+    Ok(lifetimes)
 }
 
 async fn keys(server: &RedisServer) -> HashMap<String, i64> {
-    let mut connection = beside(server).await;
-    let mut lifetimes = HashMap::new();
-    for key in redis::cmd("KEYS").arg("*").query_async::<Vec<String>>(&mut connection).await.unwrap() {
-        let left = redis::cmd("TTL").arg(&key).query_async(&mut connection).await.unwrap();
-        lifetimes.insert(key, left);
-    }
-    lifetimes
+    try_keys(server).await.unwrap()
 }
 
 async fn until(what: &str, happens: impl AsyncFn() -> bool) {
@@ -280,23 +288,25 @@ async fn sentinels_are_asked_which_server_is_the_primary_also_after_a_failover()
     link.wait(PATIENCE).unwrap();
     let sessions = RedisSessions::new(Arc::new(link), "");
     sessions.create(KEY, &session(), 50).await.unwrap();
-    until("the replica has it", async || keys(&replica).await.len() == 3).await;
+    until("the replica has it", async || try_keys(&replica).await.is_ok_and(|keys| keys.len() == 3)).await;
     let failover = ["FAILOVER", "main"];
     until("the failover begins", async || {
-        redis::cmd("SENTINEL").arg(&failover[..]).query_async::<()>(&mut beside(&sentinel).await).await.is_ok()
+        let Ok(mut connection) = try_beside(&sentinel).await else { return false };
+        redis::cmd("SENTINEL").arg(&failover[..]).query_async::<()>(&mut connection).await.is_ok()
     })
     .await;
     until("the replica is the primary", async || {
-        let role = redis::cmd("INFO").arg("replication").query_async::<String>(&mut beside(&replica).await).await.unwrap();
-        role.contains("role:master")
+        let Ok(mut connection) = try_beside(&replica).await else { return false };
+        let role = redis::cmd("INFO").arg("replication").query_async::<String>(&mut connection).await;
+        role.is_ok_and(|role| role.contains("role:master"))
     })
     .await;
     // What is created from now on is there only if it was sent there.
     let second = SessionKey([2; 32]);
     until("the new primary is written to", async || {
         let _ = sessions.create(second, &session(), 50).await;
-        keys(&replica).await.contains_key(&format!("session:{second}"))
+        try_keys(&replica).await.is_ok_and(|keys| keys.contains_key(&format!("session:{second}")))
     })
     .await;
-    assert!(sessions.find(&KEY, SystemClock.now()).await.unwrap().is_some());
+    until("the first session is found there", async || matches!(sessions.find(&KEY, SystemClock.now()).await, Ok(Some(_)))).await;
 }
