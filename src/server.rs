@@ -20,6 +20,7 @@ use listener::Tracker;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// A gateway that serves until it is stopped.
 pub struct Running {
@@ -30,6 +31,8 @@ pub struct Running {
     stop_accepting: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     connections: Tracker,
+    /// The accept loops; each tidies up after itself when it ends.
+    listeners: Vec<JoinHandle<()>>,
 }
 
 /// Why the gateway did not start: one sentence.
@@ -72,14 +75,13 @@ pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartErr
     let draining = Arc::new(AtomicBool::new(false));
     let tracker = Tracker::new(settings.server.limits.connections);
     let addresses = listeners.iter().map(|listener| listener.address.clone()).collect();
-    for listener in listeners {
-        tokio::spawn(listener.serve(workers.clone(), tracker.clone(), stopping.clone()));
-    }
+    let spawn = |listener: Listener| tokio::spawn(listener.serve(workers.clone(), tracker.clone(), stopping.clone()));
+    let listeners = listeners.into_iter().map(spawn).collect();
     let admin = admin_listener.as_ref().map(|listener| listener.address.clone());
     if let Some(listener) = admin_listener {
         tokio::spawn(admin::serve(listener, app.clone(), draining.clone(), admin_stopping));
     }
-    Ok(Running { app, addresses, admin, draining, stop_accepting, stop_admin, connections: tracker })
+    Ok(Running { app, addresses, admin, draining, stop_accepting, stop_admin, connections: tracker, listeners })
 }
 
 fn portal(app: &App) -> Result<Arc<Portal>, StartError> {
@@ -113,6 +115,10 @@ impl Running {
         self.draining.store(true, Ordering::Release);
         tokio::time::sleep(timeouts.drain_delay).await;
         self.stop_accepting.send_replace(true);
+        for listener in self.listeners {
+            // One that panicked has nothing left to end.
+            let _ = listener.await;
+        }
         if tokio::time::timeout(timeouts.drain, self.connections.none_left()).await.is_err() {
             tracing::warn!("some requests did not end within server.timeouts.drain and are cut off");
         }
