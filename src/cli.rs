@@ -10,6 +10,7 @@ pub mod password_input;
 mod secret;
 mod serve;
 pub mod session;
+mod snippet;
 pub mod user;
 
 pub use failure::Failure;
@@ -66,6 +67,13 @@ enum Command {
     Session {
         #[command(subcommand)]
         command: SessionCommand,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Print the configuration of a front proxy that asks this gateway who may pass
+    Snippet {
+        #[command(flatten)]
+        wanted: snippet::Wanted,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -136,6 +144,9 @@ fn run(command: Command) -> Result<(), Failure> {
             let settings = config::load(&config.path())?.settings;
             write!(std::io::stdout(), "{}", session::run(command, settings)?)?;
             Ok(())
+        }
+        Command::Snippet { wanted, config } => {
+            snippet::run(&wanted, &config.path(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
         }
         Command::Hash => hash::run(&mut std::io::stdout().lock()),
         Command::Secret => secret::run(&mut std::io::stdout().lock()),

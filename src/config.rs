@@ -31,6 +31,7 @@ pub(crate) use self::redis::parse as parse_redis_address;
 pub use self::redis::{RedisAddress, RedisHost, RedisLogin, RedisServer};
 pub use check::{Loaded, Problem, Report, default_path, load, load_str};
 pub use secret::Secret;
+pub(crate) use upstream::parse as parse_upstream_server;
 
 use crate::account::PasswordProfile;
 use crate::host::{Host, HostPattern};

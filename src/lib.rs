@@ -27,6 +27,7 @@ pub mod sample;
 pub mod server;
 pub mod session;
 pub mod session_marks;
+pub mod snippet;
 pub mod store;
 pub mod target;
 mod work_queue;

@@ -1,0 +1,103 @@
+//! `portcullis snippet`: the configuration of a front proxy that asks us who may pass (forward-auth), written out of our own
+//! configuration. Pure text: nothing is read, nothing is asked. What is common to all proxies is worked out in `plan`; one
+//! file a proxy knows its syntax, and `static/templates/snippet` how it reads.
+
+mod caddy;
+mod envoy;
+mod haproxy;
+mod ingress_nginx;
+mod nginx;
+mod plan;
+mod spelling;
+mod traefik;
+
+use crate::config::{Settings, UpstreamServer};
+use crate::host::HostPattern;
+use plan::Plan;
+use std::fmt;
+
+/// A front proxy that we can write for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum FrontProxy {
+    /// nginx, by `auth_request`.
+    Nginx,
+    /// Traefik, by the middleware `forwardAuth`.
+    Traefik,
+    /// Caddy, by `forward_auth`.
+    Caddy,
+    /// `HAProxy`, by a Lua script of ours.
+    Haproxy,
+    /// Envoy, by the filter `ext_authz` over HTTP.
+    Envoy,
+    /// The ingress controller of Kubernetes that is built on nginx.
+    IngressNginx,
+}
+
+/// Which of a proxy's files to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// The configuration itself
+    #[default]
+    Config,
+    /// Traefik: the same as labels in a compose file
+    Labels,
+    /// `HAProxy`: the script that its configuration loads
+    Lua,
+}
+
+/// Where the application of a host is, for the hosts whose routes do not say (`upstream: none`).
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// The host, as it is written in its route.
+    pub host: HostPattern,
+    /// Where it listens.
+    pub server: UpstreamServer,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snippet {
+    /// The file.
+    pub text: String,
+    /// What has to be done before it works, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Why nothing could be written: one sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwritable(String);
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unwritable {}
+
+impl From<askama::Error> for Unwritable {
+    fn from(error: askama::Error) -> Self {
+        Self(format!("cannot write the configuration: {error}"))
+    }
+}
+
+/// Writes one file of a proxy for the hosts of this configuration.
+///
+/// # Errors
+/// When the configuration has something that cannot be written in the proxy's syntax, or there is no such file.
+pub fn write(proxy: FrontProxy, part: Part, settings: &Settings, applications: &[Application]) -> Result<Snippet, Unwritable> {
+    let plan = Plan::new(settings, applications)?;
+    let text = match (proxy, part) {
+        (FrontProxy::Nginx, Part::Config) => nginx::write(&plan),
+        (FrontProxy::Traefik, Part::Config) => traefik::write_file(&plan),
+        (FrontProxy::Traefik, Part::Labels) => traefik::write_labels(&plan),
+        (FrontProxy::Caddy, Part::Config) => caddy::write(&plan),
+        (FrontProxy::Haproxy, Part::Config) => haproxy::write(&plan),
+        (FrontProxy::Haproxy, Part::Lua) => Ok(haproxy::SCRIPT.to_owned()),
+        (FrontProxy::Envoy, Part::Config) => envoy::write(&plan),
+        (FrontProxy::IngressNginx, Part::Config) => ingress_nginx::write(&plan),
+        (_, Part::Labels) => Err(Unwritable("only traefik has labels, leave --part out".into())),
+        (_, Part::Lua) => Err(Unwritable("only haproxy has a script, leave --part out".into())),
+    }?;
+    Ok(Snippet { text, notes: plan.notes })
+}

@@ -1,0 +1,44 @@
+//! The ingress controller `ingress-nginx` of Kubernetes: annotations, and what only its `ConfigMap` can say.
+
+use super::Unwritable;
+use super::nginx::WRITTEN_BY_PROXIES;
+use super::plan::{Address, Destination, Elsewhere, Plan, Site};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "snippet/ingress-nginx.yaml", escape = "none")]
+struct File<'a> {
+    plan: &'a Plan,
+    gateway_port: u16,
+    dropped: Vec<&'a str>,
+}
+
+pub(super) fn write(plan: &Plan) -> Result<String, Unwritable> {
+    let sockets = plan.applications().flat_map(|(.., servers)| servers).chain([&plan.gateway]);
+    for address in sockets {
+        if let Address::Unix(path) = address {
+            return Err(Unwritable(format!("a pod cannot reach the socket {path}, let it listen at an address and port")));
+        }
+    }
+    // The controller writes these itself.
+    let own = ["X-Real-IP", "X-Forwarded-Port", "X-Forwarded-Scheme", "X-Original-Forwarded-For"];
+    let dropped = WRITTEN_BY_PROXIES.iter().copied().filter(|name| !own.contains(name)).chain(plan.foreign.iter().map(String::as_str));
+    Ok(File { plan, gateway_port: plan.gateway.port().unwrap_or_default(), dropped: dropped.collect() }.render()?)
+}
+
+impl File<'_> {
+    /// The name of an object: letters, digits and hyphens.
+    fn object(&self, name: &str) -> String {
+        name.replace('_', "-")
+    }
+
+    /// Where a browser is sent to sign in.
+    fn login(&self, site: &Site) -> String {
+        let own = || format!("{}://{}{}", self.plan.scheme(), site.exact().unwrap_or("$host"), self.plan.port_suffix());
+        format!("{}{}/login", self.plan.portal.clone().unwrap_or_else(own), self.plan.prefix)
+    }
+
+    fn first_port(&self, servers: &[Address]) -> u16 {
+        servers.iter().find_map(Address::port).unwrap_or_default()
+    }
+}
