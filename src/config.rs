@@ -193,6 +193,16 @@ pub struct PortalUrl {
     pub port: u16,
 }
 
+impl PortalUrl {
+    /// The origin as browsers write it: without the scheme's own port.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let (scheme, default) = if self.https { ("https", 443) } else { ("http", 80) };
+        let port = if self.port == default { String::new() } else { format!(":{}", self.port) };
+        format!("{scheme}://{}{port}", self.host)
+    }
+}
+
 /// `cookies`.
 #[derive(Clone, Debug)]
 pub struct CookieSettings {

@@ -6,6 +6,7 @@
 //! [`store`] keeps and [`session_marks`] keeps in step. [`app`] puts it together from [`config`]; [`cli`] runs it.
 
 pub mod account;
+pub mod address;
 pub mod admin;
 pub mod administration;
 pub mod app;
@@ -23,6 +24,7 @@ pub mod policy;
 pub mod portal;
 pub mod profile;
 pub mod registration;
+pub mod routing;
 pub mod sample;
 pub mod server;
 pub mod session;

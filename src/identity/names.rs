@@ -71,7 +71,8 @@ impl AlsoHeaders {
 }
 
 impl IdentityHeaders {
-    fn names(&self) -> impl Iterator<Item = &HeaderName> {
+    /// The names configured for our own headers.
+    pub(super) fn names(&self) -> impl Iterator<Item = &HeaderName> {
         [&self.user, &self.id, &self.email, &self.name, &self.groups].into_iter().chain(&self.assertion)
     }
 
