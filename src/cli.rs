@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod demo;
+pub mod explain;
 mod failure;
 mod hash;
 mod healthcheck;
@@ -17,6 +18,7 @@ pub use failure::Failure;
 
 use crate::config;
 use clap::{Args, Parser, Subcommand};
+use explain::ExplainArguments;
 use session::SessionCommand;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -55,6 +57,13 @@ enum Command {
         /// Also connect to stores and upstreams (later version)
         #[arg(long)]
         live: bool,
+    },
+    /// Say what would become of a request: which route and rule match, every rule tried and why not, and the verdict
+    Explain {
+        #[command(flatten)]
+        arguments: ExplainArguments,
+        #[command(flatten)]
+        config: ConfigFile,
     },
     /// Manage accounts; USER is a name or an email
     User {
@@ -134,6 +143,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Err(Failure::wrong_usage("this version lacks --live; check without it, then look at the log of `serve`"))
         }
         Command::Check { config, .. } => check::run(&config.path(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock()),
+        Command::Explain { arguments, config } => explain::run(arguments, &config.path(), &mut std::io::stdout().lock()),
         Command::User { command, config } => {
             let settings = config::load(&config.path())?.settings;
             let said = user::run(command, settings, password_input::read_new_password)?;

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod entropy;
+pub mod explain;
 pub mod gate;
 pub mod gateway;
 pub mod host;

@@ -42,7 +42,7 @@ pub(super) fn serve(settings: Settings, announce: impl AsyncFnOnce(&Running, &Ar
 
 /// `portcullis serve`: prints where it listens.
 pub(super) fn run(config: &Path) -> Result<(), Failure> {
-    let loaded = config::load(config)?;
+    let loaded = config::load(config)?.tested()?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }

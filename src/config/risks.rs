@@ -103,12 +103,9 @@ fn covers(earlier: &Rule, rule: &Rule) -> bool {
     let host = earlier.host.is_none() || earlier.host == rule.host;
     let path = match (&earlier.path, &rule.path) {
         (None, _) => true,
-        (Some(earlier), Some(PathPattern::Below(path))) => match earlier {
-            PathPattern::Below(_) => earlier.matches(path),
-            PathPattern::Whole(_) => false,
-        },
-        (Some(PathPattern::Whole(a)), Some(PathPattern::Whole(b))) => a.as_str() == b.as_str(),
-        _ => false,
+        (Some(earlier @ PathPattern::Below(_)), Some(PathPattern::Below(path))) => earlier.matches(path),
+        (Some(earlier), Some(path)) => earlier.is_same(path),
+        (Some(_), None) => false,
     };
     let methods =
         earlier.methods.is_empty() || !rule.methods.is_empty() && rule.methods.iter().all(|method| earlier.methods.contains(method));

@@ -13,6 +13,8 @@ mod crashes;
 #[cfg(test)]
 mod csrf;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod forward_auth;
 #[cfg(test)]
 mod frame;

@@ -18,7 +18,7 @@ fn every_key_that_is_read_stands_in_the_documented_file() {
     let everything = "
 server: {tls: {certificates: [{}]}}
 routes: [{basic_auth: {}}]
-access: {rules: [{}]}
+access: {rules: [{}], tests: [{}]}
 ";
     let keys = |yaml: &str| {
         let findings = findings::Findings::new(Path::new(""));
