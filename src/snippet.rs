@@ -11,10 +11,11 @@ mod plan;
 mod spelling;
 mod traefik;
 
-use crate::config::{Settings, UpstreamServer};
+use crate::config::{Settings, UpstreamServer, parse_upstream_server};
 use crate::host::HostPattern;
 use plan::Plan;
 use std::fmt;
+use std::str::FromStr;
 
 /// A front proxy that we can write for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -52,6 +53,18 @@ pub struct Application {
     pub host: HostPattern,
     /// Where it listens.
     pub server: UpstreamServer,
+}
+
+impl FromStr for Application {
+    type Err = String;
+
+    /// Reads `wiki.example.com=http://127.0.0.1:3000`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, url) = text.split_once('=').ok_or("write HOST=URL, for example wiki.example.com=http://127.0.0.1:3000")?;
+        let host = HostPattern::parse(host).ok_or_else(|| format!("{host} is no host, write it as in its route"))?;
+        let server = parse_upstream_server(url).map_err(|reason| format!("{url} {reason}"))?;
+        Ok(Self { host, server })
+    }
 }
 
 /// What was written.
@@ -99,5 +112,5 @@ pub fn write(proxy: FrontProxy, part: Part, settings: &Settings, applications: &
         (_, Part::Labels) => Err(Unwritable("only traefik has labels, leave --part out".into())),
         (_, Part::Lua) => Err(Unwritable("only haproxy has a script, leave --part out".into())),
     }?;
-    Ok(Snippet { text, notes: plan.notes })
+    Ok(Snippet { text: format!("{}\n", text.trim_end()), notes: plan.notes })
 }

@@ -2,7 +2,6 @@
 
 use super::Failure;
 use crate::config;
-use crate::host::HostPattern;
 use crate::snippet::{self, Application, FrontProxy, Part};
 use std::io::Write;
 use std::path::Path;
@@ -16,7 +15,7 @@ pub(super) struct Wanted {
     #[arg(long, value_name = "PART", default_value = "config")]
     part: Part,
     /// Where the application of a route without an address is, for example wiki.example.com=http://127.0.0.1:3000
-    #[arg(long = "app", value_name = "HOST=URL", value_parser = application)]
+    #[arg(long = "app", value_name = "HOST=URL")]
     applications: Vec<Application>,
 }
 
@@ -29,13 +28,6 @@ pub(super) fn run(wanted: &Wanted, path: &Path, out: &mut impl Write, err: &mut 
     }
     out.write_all(written.text.as_bytes())?;
     Ok(())
-}
-
-fn application(text: &str) -> Result<Application, String> {
-    let (host, url) = text.split_once('=').ok_or("write HOST=URL, for example wiki.example.com=http://127.0.0.1:3000")?;
-    let host = HostPattern::parse(host).ok_or_else(|| format!("{host} is no host, write it as in its route"))?;
-    let server = config::parse_upstream_server(url).map_err(|reason| format!("{url} {reason}"))?;
-    Ok(Application { host, server })
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ mod forward_auth;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+mod front_proxies;
+#[cfg(test)]
 mod identity_headers;
 #[cfg(test)]
 mod lifecycle;
