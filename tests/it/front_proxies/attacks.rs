@@ -139,6 +139,7 @@ pub async fn paths(proxy: FrontProxy) {
         for lines in headers {
             let answer = site.raw(&format!("GET {path}"), lines).await;
             assert_eq!(site.seen(), 0, "{path} {lines:?}: {} {:?}", answer.status(), site.wiki.requests());
+            assert!([400, 401, 404].contains(&answer.status()), "{path} {lines:?}: {}", answer.status());
         }
     }
     for method in ["POST", "HEAD", "OPTIONS", "FOO", "TRACE"] {
