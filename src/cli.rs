@@ -82,7 +82,7 @@ enum Command {
     /// Print the configuration of a front proxy that asks this gateway who may pass
     Snippet {
         #[command(flatten)]
-        wanted: snippet::Wanted,
+        wanted: crate::snippet::Wanted,
         #[command(flatten)]
         config: ConfigFile,
     },

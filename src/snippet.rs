@@ -11,7 +11,7 @@ mod plan;
 mod spelling;
 mod traefik;
 
-use crate::config::{Settings, UpstreamServer, parse_upstream_server};
+use crate::config::{Settings, UpstreamScheme, UpstreamServer, parse_upstream_server};
 use crate::host::HostPattern;
 use plan::Plan;
 use std::fmt;
@@ -62,8 +62,37 @@ impl FromStr for Application {
     fn from_str(text: &str) -> Result<Self, String> {
         let (host, url) = text.split_once('=').ok_or("write HOST=URL, for example wiki.example.com=http://127.0.0.1:3000")?;
         let host = HostPattern::parse(host).ok_or_else(|| format!("{host} is no host, write it as in its route"))?;
-        let server = parse_upstream_server(url).map_err(|reason| format!("{url} {reason}"))?;
-        Ok(Self { host, server })
+        Ok(Self { host, server: server(url)? })
+    }
+}
+
+/// Where somebody speaks plain HTTP.
+fn server(url: &str) -> Result<UpstreamServer, String> {
+    let server = parse_upstream_server(url).map_err(|reason| format!("{url} {reason}"))?;
+    if server.scheme == UpstreamScheme::Http { Ok(server) } else { Err(format!("{url} is not plain HTTP, write http://… or unix:/…")) }
+}
+
+/// What to write.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Wanted {
+    /// Proxy to write for
+    pub proxy: FrontProxy,
+    /// Which of its files
+    #[arg(long, value_name = "PART", default_value = "config")]
+    pub part: Part,
+    /// Where the proxy reaches Portcullis, for example http://portcullis:8080 [default: the first of server.listen]
+    #[arg(long, value_name = "URL", value_parser = server)]
+    pub gateway: Option<UpstreamServer>,
+    /// Where the application of a route without an address is, for example wiki.example.com=http://127.0.0.1:3000
+    #[arg(long = "app", value_name = "HOST=URL")]
+    pub applications: Vec<Application>,
+}
+
+impl Wanted {
+    /// The configuration of a proxy that reaches us where we listen.
+    #[must_use]
+    pub fn of(proxy: FrontProxy) -> Self {
+        Self { proxy, part: Part::Config, gateway: None, applications: Vec::new() }
     }
 }
 
@@ -98,9 +127,9 @@ impl From<askama::Error> for Unwritable {
 ///
 /// # Errors
 /// When the configuration has something that cannot be written in the proxy's syntax, or there is no such file.
-pub fn write(proxy: FrontProxy, part: Part, settings: &Settings, applications: &[Application]) -> Result<Snippet, Unwritable> {
-    let plan = Plan::new(settings, applications)?;
-    let text = match (proxy, part) {
+pub fn write(settings: &Settings, wanted: &Wanted) -> Result<Snippet, Unwritable> {
+    let plan = Plan::new(settings, wanted)?;
+    let text = match (wanted.proxy, wanted.part) {
         (FrontProxy::Nginx, Part::Config) => nginx::write(&plan),
         (FrontProxy::Traefik, Part::Config) => traefik::write_file(&plan),
         (FrontProxy::Traefik, Part::Labels) => traefik::write_labels(&plan),

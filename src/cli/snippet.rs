@@ -2,27 +2,13 @@
 
 use super::Failure;
 use crate::config;
-use crate::snippet::{self, Application, FrontProxy, Part};
+use crate::snippet::{self, Wanted};
 use std::io::Write;
 use std::path::Path;
 
-/// What to write.
-#[derive(clap::Args, Clone, Debug)]
-pub(super) struct Wanted {
-    /// Proxy to write for
-    proxy: FrontProxy,
-    /// Which of its files
-    #[arg(long, value_name = "PART", default_value = "config")]
-    part: Part,
-    /// Where the application of a route without an address is, for example wiki.example.com=http://127.0.0.1:3000
-    #[arg(long = "app", value_name = "HOST=URL")]
-    applications: Vec<Application>,
-}
-
 pub(super) fn run(wanted: &Wanted, path: &Path, out: &mut impl Write, err: &mut impl Write) -> Result<(), Failure> {
     let settings = config::load(path)?.settings;
-    let written =
-        snippet::write(wanted.proxy, wanted.part, &settings, &wanted.applications).map_err(|reason| Failure::new(reason.to_string()))?;
+    let written = snippet::write(&settings, wanted).map_err(|reason| Failure::new(reason.to_string()))?;
     for note in &written.notes {
         writeln!(err, "note: {note}")?;
     }

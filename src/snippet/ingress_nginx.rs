@@ -38,7 +38,32 @@ impl File<'_> {
         format!("{}{}/login", self.plan.portal.clone().unwrap_or_else(own), self.plan.prefix)
     }
 
-    fn first_port(&self, servers: &[Address]) -> u16 {
-        servers.iter().find_map(Address::port).unwrap_or_default()
+    /// The service behind these addresses.
+    fn service(&self, name: &str, servers: &[Address]) -> Service {
+        let port = servers.iter().find_map(Address::port).unwrap_or_default();
+        let host = servers.iter().find_map(|address| match address {
+            Address::Tcp { host, .. } => Some(host.as_str()),
+            Address::Unix(_) => None,
+        });
+        // As cluster DNS names them: NAME.NAMESPACE.svc.cluster.local
+        let mut labels = host.unwrap_or_default().split('.');
+        match (labels.next(), labels.next(), labels.next()) {
+            (Some(name), Some(namespace), Some("svc")) => Service { name: name.to_owned(), namespace: namespace.to_owned(), port },
+            _ => Service { name: self.object(name), namespace: "default".to_owned(), port },
+        }
     }
+
+    /// The namespace of a host's applications: an Ingress reaches no other.
+    fn namespace(&self, site: &Site) -> String {
+        let services = self.plan.applications().filter(|(of, ..)| of.name == site.name);
+        let mut namespaces = services.map(|(_, place, servers)| self.service(&place.name, servers).namespace);
+        namespaces.next().unwrap_or_else(|| "default".to_owned())
+    }
+}
+
+/// A service of the cluster.
+struct Service {
+    name: String,
+    namespace: String,
+    port: u16,
 }

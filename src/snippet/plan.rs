@@ -1,7 +1,7 @@
 //! What a front proxy has to be told, whatever its kind: which hosts there are, where their applications listen, where we
 //! listen, and which headers speak of identity. Whatever could break out of a proxy's syntax is refused here.
 
-use super::{Application, Unwritable};
+use super::{Application, Unwritable, Wanted};
 use crate::config::{ListenAddress, Route, Settings, Upstream, UpstreamAddress, UpstreamScheme, UpstreamServer};
 use crate::host::{Host, HostPattern};
 use crate::identity::folded;
@@ -90,7 +90,7 @@ pub(super) enum Address {
 }
 
 impl Plan {
-    pub fn new(settings: &Settings, applications: &[Application]) -> Result<Self, Unwritable> {
+    pub fn new(settings: &Settings, wanted: &Wanted) -> Result<Self, Unwritable> {
         let portal = settings.portal.url.as_ref();
         let (https, port) = portal.map_or((settings.cookies.secure.unwrap_or(true), None), |url| (url.https, Some(url.port)));
         let identity: Vec<String> = settings.identity.told().iter().map(|name| plain_name(name.as_str())).collect::<Result<_, _>>()?;
@@ -99,7 +99,7 @@ impl Plan {
         let mut plan = Self {
             https,
             port: port.unwrap_or(if https { 443 } else { 80 }),
-            gateway: gateway(&settings.server.listen)?,
+            gateway: wanted.gateway.as_ref().map_or_else(|| gateway(&settings.server.listen), address)?,
             prefix: settings.server.prefix.clone(),
             portal: portal.map(|url| origin(url.https, &url.host, url.port)),
             identity,
@@ -107,7 +107,7 @@ impl Plan {
             sites: Vec::new(),
             notes: Vec::new(),
         };
-        plan.add_sites(settings, applications)?;
+        plan.add_sites(settings, &wanted.applications)?;
         plan.note_what_is_missing(settings);
         Ok(plan)
     }

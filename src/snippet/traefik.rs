@@ -72,6 +72,14 @@ fn priority(plan: &Plan, site: &Site, path: Option<&str>) -> usize {
     rank * 1000 + path.map_or(999, |path| path.len().min(900))
 }
 
+/// What the service is called in the compose file: as its address says, where that is such a name.
+fn service_name(name: &str, servers: &[Address]) -> String {
+    match servers.first() {
+        Some(Address::Tcp { host, .. }) if !host.contains(['.', ':']) && host != "localhost" => host.clone(),
+        _ => name.to_owned(),
+    }
+}
+
 /// The port of the first server; all of a service listen on one.
 fn port(servers: &[Address]) -> u16 {
     servers.iter().find_map(Address::port).unwrap_or_default()

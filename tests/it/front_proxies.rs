@@ -11,7 +11,7 @@ use crate::support::guarded::free_port;
 use crate::support::raw::{Raw, RawResponse};
 use crate::support::upstream::EchoUpstream;
 use portcullis::config::{Settings, load_str};
-use portcullis::snippet::{Application, FrontProxy};
+use portcullis::snippet::{FrontProxy, Wanted};
 
 /// Two applications behind a proxy: one whose route names no address and one whose route does; part of the latter goes
 /// through the gateway. The portal has a host of its own.
@@ -30,7 +30,7 @@ impl Site {
         let yaml = configuration(port, &shop);
         let gateway = TestGateway::with(&yaml).user("ann", &["staff"]).start().await;
         let settings = settings(&yaml, &gateway);
-        let proxy = RunningProxy::start(proxy, &settings, &[application(&wiki)], None).await;
+        let proxy = RunningProxy::start(&settings, &wanted(proxy, &wiki), None).await;
         Self { wiki, shop, gateway, proxy, port }
     }
 
@@ -82,8 +82,10 @@ fn settings(yaml: &str, gateway: &TestGateway) -> Settings {
     load_str(yaml, gateway.folder(), &[listen]).unwrap_or_else(|report| panic!("{report}")).settings
 }
 
-fn application(wiki: &EchoUpstream) -> Application {
-    format!("wiki.example.test={}", wiki.origin()).parse().unwrap()
+/// What `snippet` is asked for: the address of the wiki stands in no route.
+fn wanted(proxy: FrontProxy, wiki: &EchoUpstream) -> Wanted {
+    let application = format!("wiki.example.test={}", wiki.origin()).parse().unwrap();
+    Wanted { applications: vec![application], ..Wanted::of(proxy) }
 }
 
 /// The same tests behind each proxy.

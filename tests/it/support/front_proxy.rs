@@ -5,7 +5,7 @@ use super::guarded::{Guarded, cached};
 use super::raw::Raw;
 use super::within_patience;
 use portcullis::config::Settings;
-use portcullis::snippet::{self, Application, FrontProxy, Part};
+use portcullis::snippet::{self, FrontProxy, Part, Wanted};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,10 +28,10 @@ pub struct Files<'a> {
 
 impl RunningProxy {
     /// A proxy for these settings, whose `portal.url` names the port that it is to listen at.
-    pub async fn start(proxy: FrontProxy, settings: &Settings, applications: &[Application], tls: Option<Files<'_>>) -> Self {
-        let text = snippet::write(proxy, Part::Config, settings, applications).unwrap().text;
+    pub async fn start(settings: &Settings, wanted: &Wanted, tls: Option<Files<'_>>) -> Self {
+        let text = snippet::write(settings, wanted).unwrap().text;
         let port = settings.portal.url.as_ref().expect("a portal").port;
-        Self::start_with(proxy, &text, port, tls).await
+        Self::start_with(wanted.proxy, &text, port, tls).await
     }
 
     /// A proxy with this configuration, which has it listen at `port`.
@@ -117,7 +117,7 @@ fn write_files(proxy: FrontProxy, folder: &Path, text: &str, port: u16, tls: Opt
         }
         FrontProxy::Haproxy => {
             let settings = portcullis::config::load_str("routes: [{upstream: none}]", folder, &[]).unwrap().settings;
-            let script = snippet::write(FrontProxy::Haproxy, Part::Lua, &settings, &[]).unwrap().text;
+            let script = snippet::write(&settings, &Wanted { part: Part::Lua, ..Wanted::of(FrontProxy::Haproxy) }).unwrap().text;
             let text = text.replace("/etc/haproxy/portcullis.lua", &file("portcullis.lua", &script));
             let text = text.replace(&format!("bind :{port}"), &format!("bind 127.0.0.1:{port}"));
             Program { path: "haproxy".into(), arguments: vec!["-db".into(), "-f".into(), file("haproxy.cfg", &text)] }
