@@ -14,6 +14,7 @@ mod pages;
 mod palette;
 pub mod problem;
 mod redirect;
+mod rounds;
 mod submission;
 #[cfg(test)]
 mod testing;
@@ -55,6 +56,29 @@ pub struct Visit {
     pub request_id: String,
     /// The session that the cookie opened.
     pub session: Presence,
+    /// What was believed of how it came.
+    pub arrival: Arrival,
+}
+
+/// How a request came, as far as is believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Address of the peer; `None` on a Unix socket.
+    pub peer: Option<IpAddr>,
+    /// Whether the peer is one of `server.trusted_proxies`.
+    pub trusted: bool,
+    /// Whether the connection is TLS to us.
+    pub tls: bool,
+    /// Whether a trusted proxy says that its client's is.
+    pub told_https: bool,
+}
+
+impl Arrival {
+    /// Whether the browser came over HTTPS, whatever the configuration fixes.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.tls || self.told_https
+    }
 }
 
 /// What the session cookie led to.
