@@ -37,7 +37,7 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, forgot, login, logout, password, register};
+use pages::{account, explain, forgot, login, logout, password, register};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -182,6 +182,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/account/password", get(password::show).post(password::submit))
         .route("/profile", get(account::profile))
         .route("/session", get(account::session))
+        .route("/explain", get(explain::show))
         .route("/assets/{name}", get(asset));
     Router::new()
         .nest(&portal.look.prefix, own)

@@ -2,6 +2,7 @@
 
 pub(super) mod account;
 mod circle;
+pub(super) mod explain;
 pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;
