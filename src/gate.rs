@@ -45,7 +45,7 @@ impl Gate {
 
     /// Who the request's session cookie, under this name, speaks for.
     pub async fn presence(&self, headers: &HeaderMap, cookie_name: &str) -> Presence {
-        let Some(id) = session_cookie(headers, cookie_name).and_then(|value| self.cookie_key.open(value)) else {
+        let Some(id) = single_cookie(headers, cookie_name).and_then(|value| self.cookie_key.open(value)) else {
             return Presence::Nobody;
         };
         let key = id.key();
@@ -98,7 +98,7 @@ impl Gate {
 }
 
 /// The value of the cookie with exactly this name; none where two differ (which of them did the browser mean?).
-fn session_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+pub fn single_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     let mut found = None;
     for (cookie, value) in headers.get_all(COOKIE).iter().flat_map(|line| cookies(line.as_bytes())) {
         if cookie != name.as_bytes() {
@@ -141,7 +141,7 @@ mod tests {
         for line in lines {
             headers.append(COOKIE, HeaderValue::from_bytes(line).unwrap());
         }
-        session_cookie(&headers, "portcullis").map(<[u8]>::to_vec)
+        single_cookie(&headers, "portcullis").map(<[u8]>::to_vec)
     }
 
     /// threats.md S05, S07

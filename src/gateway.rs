@@ -164,6 +164,7 @@ impl Gateway {
             client: facts.client,
             request_id: passage.request_id.clone(),
             session,
+            arrival: exchange::arrival(exchange, facts),
         };
         bridge::call(exchange, &parts.portal, visit, own.path.as_deref(), parts.settings.server.limits.own_body).await
     }

@@ -14,6 +14,7 @@ mod pages;
 mod palette;
 pub mod problem;
 mod redirect;
+mod rounds;
 mod submission;
 #[cfg(test)]
 mod testing;
@@ -36,7 +37,7 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, forgot, login, logout, password, register};
+use pages::{account, explain, forgot, login, logout, password, register};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -55,6 +56,29 @@ pub struct Visit {
     pub request_id: String,
     /// The session that the cookie opened.
     pub session: Presence,
+    /// What was believed of how it came.
+    pub arrival: Arrival,
+}
+
+/// How a request came, as far as is believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Address of the peer; `None` on a Unix socket.
+    pub peer: Option<IpAddr>,
+    /// Whether the peer is one of `server.trusted_proxies`.
+    pub trusted: bool,
+    /// Whether the connection is TLS to us.
+    pub tls: bool,
+    /// Whether a trusted proxy says that its client's is.
+    pub told_https: bool,
+}
+
+impl Arrival {
+    /// Whether the browser came over HTTPS, whatever the configuration fixes.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.tls || self.told_https
+    }
 }
 
 /// What the session cookie led to.
@@ -158,6 +182,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/account/password", get(password::show).post(password::submit))
         .route("/profile", get(account::profile))
         .route("/session", get(account::session))
+        .route("/explain", get(explain::show))
         .route("/assets/{name}", get(asset));
     Router::new()
         .nest(&portal.look.prefix, own)

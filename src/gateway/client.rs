@@ -34,6 +34,15 @@ impl Peer {
         }
     }
 
+    /// Its address, where it has one.
+    #[must_use]
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Unix => None,
+        }
+    }
+
     /// Whether what it says of its clients is believed.
     #[must_use]
     pub fn is_trusted(self, trusted: &TrustedProxies) -> bool {
@@ -47,10 +56,7 @@ impl Peer {
     /// is not one of theirs. What stands left of that address is the client's own claim and is never looked at.
     #[must_use]
     pub fn client(self, headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
-        let mut client = match self {
-            Self::Address(address) => Some(address),
-            Self::Unix => None,
-        };
+        let mut client = self.address();
         if !self.is_trusted(trusted) {
             return client;
         }

@@ -4,6 +4,7 @@
 use super::client::Peer;
 use crate::config::Settings;
 use crate::host::Host;
+use crate::portal::Arrival;
 use crate::portal::accept::names_html;
 use crate::portal::error_page::Fault;
 use crate::target::{BadTarget, Target};
@@ -158,11 +159,19 @@ pub fn fixes_https(settings: &Settings) -> bool {
 
 /// TLS, or `X-Forwarded-Proto` from a trusted proxy; fixed by `cookies.secure` and an `https` portal.
 fn is_https(exchange: &Exchange, behind_proxy: bool, settings: &Settings) -> bool {
-    if fixes_https(settings) || is_tls(exchange) {
-        return true;
-    }
-    let mut protocols = exchange.req_header().headers.get_all("x-forwarded-proto").iter();
-    behind_proxy && protocols.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https")) && protocols.next().is_none()
+    fixes_https(settings) || is_tls(exchange) || (behind_proxy && tells_https(&exchange.req_header().headers))
+}
+
+/// What is believed of how a request came.
+#[must_use]
+pub fn arrival(exchange: &Exchange, facts: &Facts) -> Arrival {
+    let told_https = facts.behind_proxy && tells_https(&exchange.req_header().headers);
+    Arrival { peer: facts.peer.address(), trusted: facts.behind_proxy, tls: is_tls(exchange), told_https }
+}
+
+fn tells_https(headers: &HeaderMap) -> bool {
+    let mut protocols = headers.get_all("x-forwarded-proto").iter();
+    protocols.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https")) && protocols.next().is_none()
 }
 
 /// Whether the client's connection is TLS to us.

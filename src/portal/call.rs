@@ -4,6 +4,7 @@ use super::csrf::{self, Browser};
 use super::error_page::Fault;
 use super::problem::Problem;
 use super::redirect::Onward;
+use super::rounds::Rounds;
 use super::submission::Fields;
 use super::{Portal, Presence, Visit};
 use crate::login::{Client, SignedIn};
@@ -69,6 +70,11 @@ impl Call {
     /// Where a sign-in leads, by the fields of a query or form.
     pub(super) fn onward(&self, fields: &Fields) -> Onward {
         Onward::of(fields, &self.portal.settings, &self.visit)
+    }
+
+    /// What the request's headers say.
+    pub(super) fn headers(&self) -> &http::HeaderMap {
+        &self.parts.headers
     }
 
     /// The token for this browser's forms.
@@ -153,6 +159,9 @@ impl Call {
     /// Takes the session cookie away.
     pub(super) fn take_session(&self, response: &mut Response) {
         set_cookie(response, &self.cookies.expire_session());
+        if let Some(forgotten) = Rounds::forget(self.headers(), &self.cookies) {
+            set_cookie(response, &forgotten);
+        }
     }
 }
 
@@ -183,7 +192,8 @@ pub(super) fn unavailable() -> Response {
     problem.with_retry_after(RETRY_AFTER).into_response()
 }
 
-fn set_cookie(response: &mut Response, cookie: &str) {
+/// Adds a cookie to a response.
+pub(super) fn set_cookie(response: &mut Response, cookie: &str) {
     if let Ok(value) = HeaderValue::from_str(cookie) {
         response.headers_mut().append(SET_COOKIE, value);
     }

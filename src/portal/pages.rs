@@ -1,6 +1,8 @@
 //! The pages: one file a group. What they share is here.
 
 pub(super) mod account;
+mod circle;
+pub(super) mod explain;
 pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;

@@ -1,6 +1,7 @@
 //! Why a request passes or not: on the command line, in the tests of the policy, and on the page for administrators.
 
-use crate::support::gateway::TestGateway;
+use crate::support::browser::Browser;
+use crate::support::gateway::{PASSWORD, TestGateway};
 use crate::support::program::{Finished, Program, run};
 use crate::support::raw::Raw;
 use crate::support::upstream::EchoUpstream;
@@ -190,5 +191,89 @@ async fn what_is_explained_is_what_the_gateway_does() {
             other => panic!("{other} for nobody"),
         };
         assert!(expected.contains(&answer.status()), "{method} {url}: {verdict}, but {}", answer.status());
+    }
+}
+
+/// Issue "a page for admins that shows, for a URL and a user, which rule decided"; threats K05
+#[tokio::test(flavor = "multi_thread")]
+async fn administrators_see_on_a_page_which_rule_decides_for_a_user() {
+    let gateway = TestGateway::with(format!("{ROUTES}{RULES}")).user("ann", &["admins"]).user("bob", &["users"]).start().await;
+    let origin = gateway.origin_as("wiki.example.com");
+    let mut stranger = Browser::new(&origin);
+    let answer = stranger.open("/auth/explain?url=https://wiki.example.com/&user=ann").await;
+    assert_eq!((answer.status, answer.location()), (302, "/auth/login?rd=%2Fauth%2Fexplain"));
+    let mut bob = Browser::new(&origin);
+    bob.sign_in("/", "bob", PASSWORD).await;
+    let refused = bob.open("/auth/explain?url=https://wiki.example.com/&user=ann").await;
+    assert!(refused.status == 403 && !refused.text().contains("admins"), "{}", refused.text());
+
+    let mut ann = Browser::new(&origin);
+    ann.sign_in("/", "ann", PASSWORD).await;
+    let page = ann.open("/auth/explain").await;
+    assert!(page.status == 200 && !page.text().contains("Verdict"), "{}", page.text());
+    for (fields, expected) in [
+        (&[("url", "https://wiki.example.com/team"), ("user", "bob")][..], &["Verdict: forbidden", "access.rules[4]", "bob, in users"][..]),
+        (&[("url", "https://wiki.example.com/team")], &["Verdict: login", "access.rules[4]", "nobody"]),
+        (&[("url", "https://wiki.example.com/metrics"), ("ip", "10.0.0.9")], &["Verdict: public", "access.rules[1]"]),
+        (
+            &[("url", "https://admin.example.com/"), ("user", "ANN"), ("mfa", "on")],
+            &["Verdict: allow", "ann, in admins, with a second factor"],
+        ),
+        (&[("url", "https://admin.example.com/"), ("user", "root")], &["Verdict: mfa", "There is no account of this name"]),
+        (&[("url", "https://evil.test/"), ("user", "bob"), ("method", "POST")], &["Verdict: not-found", "POST https://evil.test/"]),
+        (&[("url", "https://wiki.example.com/"), ("ip", "home")], &["There is a problem", "203.0.113.7"]),
+    ] {
+        let answer = ann.submit(&page, fields).await;
+        assert_eq!(answer.status, 200);
+        for part in expected {
+            assert!(answer.text().contains(part), "{fields:?}: {part} in {}", answer.text());
+        }
+    }
+    gateway.app().administration.set_groups("ann", &[]).await.unwrap();
+    assert_eq!(ann.open("/auth/explain").await.status, 403, "at once");
+}
+
+/// Issue, as above: "what was believed of the request's headers".
+#[tokio::test(flavor = "multi_thread")]
+async fn administrators_see_what_was_believed_of_their_own_requests_headers() {
+    for (trusted, expected) in [
+        (
+            "[127.0.0.1]",
+            &[
+                "Client: 198.51.100.7",
+                "Scheme: https",
+                "X-Forwarded-Proto of the trusted proxy says so",
+                "x-forwarded-for: 203.0.113.9, 198.51.100.7</dt>\n<dd>Used.",
+                "x-forwarded-host: evil.test</dt>\n<dd>Ignored",
+            ][..],
+        ),
+        (
+            "[]",
+            &[
+                "Client: 127.0.0.1",
+                "Scheme: http",
+                "It is not in server.trusted_proxies",
+                "x-forwarded-proto: https</dt>\n<dd>Ignored",
+                "x-original-url: https://evil.test/&#60;b&#62;</dt>\n<dd>Ignored",
+            ],
+        ),
+    ] {
+        let yaml = format!("server: {{ trusted_proxies: {trusted} }}\n{ROUTES}{RULES}");
+        let gateway = TestGateway::with(yaml).user("ann", &["admins"]).start().await;
+        let https = trusted != "[]";
+        let told = "X-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9, 198.51.100.7\r\nX-Forwarded-Host: evil.test\r\n\
+                    X-Original-URL: https://evil.test/<b>\r\n";
+        let body = json!({ "username": "ann", "password": PASSWORD }).to_string();
+        let login = format!(
+            "POST /auth/login HTTP/1.1\r\nHost: wiki.example.com\r\n{told}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let cookie = Raw::exchange(gateway.address(), login).await.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        assert_eq!(cookie.starts_with("__Host-"), https);
+        let page = format!("GET /auth/explain HTTP/1.1\r\nHost: wiki.example.com\r\n{told}Cookie: {cookie}\r\n\r\n");
+        let page = Raw::exchange(gateway.address(), page).await;
+        for part in expected.iter().chain(&["Host: wiki.example.com", "Peer: 127.0.0.1"]) {
+            assert!(page.text().contains(part), "{trusted}: {part} in {}", page.text());
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Front proxies ask, the gateway answers: the same decision as for what goes through it, in the form that each front takes.
 
+mod circles;
 mod front;
 mod journeys;
 mod questions;
