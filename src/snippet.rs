@@ -66,8 +66,11 @@ impl FromStr for Application {
     }
 }
 
-/// Where somebody speaks plain HTTP.
-fn server(url: &str) -> Result<UpstreamServer, String> {
+/// Where somebody speaks plain HTTP: `http://127.0.0.1:3000` or `unix:/run/app.sock`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn server(url: &str) -> Result<UpstreamServer, String> {
     let server = parse_upstream_server(url).map_err(|reason| format!("{url} {reason}"))?;
     if server.scheme == UpstreamScheme::Http { Ok(server) } else { Err(format!("{url} is not plain HTTP, write http://… or unix:/…")) }
 }

@@ -92,13 +92,13 @@ pub(super) enum Address {
 impl Plan {
     pub fn new(settings: &Settings, wanted: &Wanted) -> Result<Self, Unwritable> {
         let portal = settings.portal.url.as_ref();
-        let (https, port) = portal.map_or((settings.cookies.secure.unwrap_or(true), None), |url| (url.https, Some(url.port)));
+        let (https, port) = portal.map_or((true, 443), |url| (url.https, url.port));
         let identity: Vec<String> = settings.identity.told().iter().map(|name| plain_name(name.as_str())).collect::<Result<_, _>>()?;
         let told: BTreeSet<Vec<u8>> = identity.iter().map(|name| folded(name.as_bytes())).collect();
         let foreign = settings.identity.reserved().into_iter().filter(|name| !told.contains(name)).collect::<BTreeSet<_>>();
         let mut plan = Self {
             https,
-            port: port.unwrap_or(if https { 443 } else { 80 }),
+            port,
             gateway: wanted.gateway.as_ref().map_or_else(|| gateway(&settings.server.listen), address)?,
             prefix: settings.server.prefix.clone(),
             portal: portal.map(|url| origin(url.https, &url.host, url.port)),

@@ -3,15 +3,17 @@
 mod attacks;
 mod examples;
 mod journeys;
+mod variants;
 
 use crate::support::browser::Browser;
+use crate::support::fault_proxy::FaultProxy;
 use crate::support::front_proxy::RunningProxy;
 use crate::support::gateway::TestGateway;
 use crate::support::guarded::free_port;
 use crate::support::raw::{Raw, RawResponse};
 use crate::support::upstream::EchoUpstream;
-use portcullis::config::{Settings, load_str};
-use portcullis::snippet::{FrontProxy, Wanted};
+use portcullis::config::load_str;
+use portcullis::snippet::{self, FrontProxy, Wanted};
 
 /// Two applications behind a proxy: one whose route names no address and one whose route does; part of the latter goes
 /// through the gateway. The portal has a host of its own.
@@ -19,19 +21,27 @@ struct Site {
     wiki: EchoUpstream,
     shop: EchoUpstream,
     gateway: TestGateway,
+    network: FaultProxy,
     proxy: RunningProxy,
     port: u16,
 }
 
 impl Site {
     async fn behind(proxy: FrontProxy) -> Self {
+        Self::behind_changed(proxy, |text| text).await
+    }
+
+    /// The same, with the proxy's configuration changed.
+    async fn behind_changed(proxy: FrontProxy, change: impl Fn(String) -> String) -> Self {
         let (wiki, shop) = (EchoUpstream::start().await, EchoUpstream::start().await);
         let port = free_port();
         let yaml = configuration(port, &shop);
         let gateway = TestGateway::with(&yaml).user("ann", &["staff"]).start().await;
-        let settings = settings(&yaml, &gateway);
-        let proxy = RunningProxy::start(&settings, &wanted(proxy, &wiki), None).await;
-        Self { wiki, shop, gateway, proxy, port }
+        let network = FaultProxy::start(gateway.address().port()).await;
+        let settings = load_str(&yaml, gateway.folder(), &[]).unwrap_or_else(|report| panic!("{report}")).settings;
+        let text = change(snippet::write(&settings, &wanted(proxy, &wiki, network.port())).unwrap().text);
+        let proxy = RunningProxy::start(proxy, &text, port, None).await;
+        Self { wiki, shop, gateway, network, proxy, port }
     }
 
     /// A fresh browser, with relative addresses on the wiki's host.
@@ -76,16 +86,11 @@ access:
     )
 }
 
-/// What `snippet` reads: the same file, with the address that the gateway has.
-fn settings(yaml: &str, gateway: &TestGateway) -> Settings {
-    let listen = ("PORTCULLIS__SERVER__LISTEN".to_owned(), format!("[\"{}\"]", gateway.address()));
-    load_str(yaml, gateway.folder(), &[listen]).unwrap_or_else(|report| panic!("{report}")).settings
-}
-
-/// What `snippet` is asked for: the address of the wiki stands in no route.
-fn wanted(proxy: FrontProxy, wiki: &EchoUpstream) -> Wanted {
+/// What `snippet` is asked for: the address of the wiki stands in no route, and the gateway has a port of chance.
+fn wanted(proxy: FrontProxy, wiki: &EchoUpstream, gateway: u16) -> Wanted {
     let application = format!("wiki.example.test={}", wiki.origin()).parse().unwrap();
-    Wanted { applications: vec![application], ..Wanted::of(proxy) }
+    let gateway = Some(snippet::server(&format!("http://127.0.0.1:{gateway}")).unwrap());
+    Wanted { applications: vec![application], gateway, ..Wanted::of(proxy) }
 }
 
 /// The same tests behind each proxy.
@@ -125,10 +130,22 @@ macro_rules! behind {
                 journeys::dead_gateway(FrontProxy::$proxy).await;
             }
 
+            /// front-proxies.md 2.1
+            #[tokio::test]
+            async fn connections_to_the_gateway_are_kept() {
+                journeys::kept_connections(FrontProxy::$proxy).await;
+            }
+
             /// threats.md A01–A07, C13
             #[tokio::test]
             async fn no_forged_identity_reaches_an_application() {
                 attacks::forged_headers(FrontProxy::$proxy).await;
+            }
+
+            /// threats.md A04: the lines that strip are what holds, and the test above would see them missing
+            #[tokio::test]
+            async fn a_copy_without_its_stripping_lines_lets_forged_identity_through() {
+                attacks::without_stripping(FrontProxy::$proxy).await;
             }
 
             /// threats.md B01–B17, C13

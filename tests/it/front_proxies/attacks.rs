@@ -92,6 +92,29 @@ fn nothing_forged(head: &Head, user: &str, what: &str) {
     assert_eq!(values, wanted, "{what}");
 }
 
+/// Where the lines that strip are left out, some spelling does reach an application.
+pub async fn without_stripping(proxy: FrontProxy) {
+    let site = Site::behind_changed(proxy, |text| weakened(proxy, &text)).await;
+    let answer = site.raw("GET /public/x", &format!("X_User: {MARK}\r\nRemote-User: {MARK}\r\nX.User: {MARK}\r\n")).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let head = site.wiki.last().head;
+    assert!(head.headers.iter().any(|(_, value)| value == MARK), "{head:?}");
+}
+
+fn weakened(proxy: FrontProxy, text: &str) -> String {
+    let strips = |line: &str| match proxy {
+        FrontProxy::Nginx => line.contains("ignore_invalid_headers"),
+        FrontProxy::Traefik => line.contains("authResponseHeadersRegex"),
+        FrontProxy::Caddy => line.contains("request_header \"-"),
+        FrontProxy::Haproxy => line.contains("del-header"),
+        FrontProxy::Envoy => line.contains("headers:remove(name)") || line.contains("DROP_HEADER"),
+        FrontProxy::IngressNginx => false,
+    };
+    let kept: Vec<&str> = text.lines().filter(|line| !strips(line)).collect();
+    assert!(kept.len() < text.lines().count());
+    kept.join("\n").replace("underscores_in_headers off", "underscores_in_headers on") + "\n"
+}
+
 /// However a path is written, what is not public stays closed, and no verify endpoint answers a visitor.
 pub async fn paths(proxy: FrontProxy) {
     let site = Site::behind(proxy).await;

@@ -1,6 +1,7 @@
 //! What people and scripts do behind a front proxy.
 
 use super::Site;
+use crate::support::fault_proxy::Network;
 use crate::support::gateway::PASSWORD;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Method;
@@ -126,7 +127,8 @@ pub async fn dead_gateway(proxy: FrontProxy) {
     browser.sign_in("/page", "ann", PASSWORD).await;
     assert_eq!(browser.open("/public/x").await.status, 200);
     let seen = site.seen();
-    let Site { wiki, shop, gateway, proxy, .. } = site;
+    let Site { wiki, shop, gateway, network, proxy, .. } = site;
+    network.set(Network::Refusing);
     gateway.stop().await;
     let page = browser.open("/page").await;
     let script = browser.fetch(Method::POST, "/public/x").await;
@@ -134,4 +136,17 @@ pub async fn dead_gateway(proxy: FrontProxy) {
         assert!(answer.status >= 500, "{}: {} {}", answer.url, answer.status, answer.text());
     }
     assert_eq!(wiki.seen() + shop.seen(), seen, "{}", proxy.log());
+}
+
+/// Every request is a question to the gateway, and a connection for each would cost more than the question.
+pub async fn kept_connections(proxy: FrontProxy) {
+    let site = Site::behind(proxy).await;
+    let mut browser = site.browser();
+    browser.sign_in("/page", "ann", PASSWORD).await;
+    let before = site.network.connections();
+    for _ in 0..40 {
+        assert_eq!(browser.fetch(Method::GET, "/page").await.status, 200);
+    }
+    let made = site.network.connections() - before;
+    assert!(made <= 4, "{made} connections for 40 questions");
 }

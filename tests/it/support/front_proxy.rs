@@ -4,7 +4,6 @@
 use super::guarded::{Guarded, cached};
 use super::raw::Raw;
 use super::within_patience;
-use portcullis::config::Settings;
 use portcullis::snippet::{self, FrontProxy, Part, Wanted};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -27,15 +26,8 @@ pub struct Files<'a> {
 }
 
 impl RunningProxy {
-    /// A proxy for these settings, whose `portal.url` names the port that it is to listen at.
-    pub async fn start(settings: &Settings, wanted: &Wanted, tls: Option<Files<'_>>) -> Self {
-        let text = snippet::write(settings, wanted).unwrap().text;
-        let port = settings.portal.url.as_ref().expect("a portal").port;
-        Self::start_with(wanted.proxy, &text, port, tls).await
-    }
-
     /// A proxy with this configuration, which has it listen at `port`.
-    pub async fn start_with(proxy: FrontProxy, text: &str, port: u16, tls: Option<Files<'_>>) -> Self {
+    pub async fn start(proxy: FrontProxy, text: &str, port: u16, tls: Option<Files<'_>>) -> Self {
         let folder = tempfile::Builder::new().prefix("portcullis-front-").tempdir().unwrap().keep();
         let program = write_files(proxy, &folder, text, port, tls);
         let arguments: Vec<&str> = program.arguments.iter().map(String::as_str).collect();
@@ -70,7 +62,7 @@ impl RunningProxy {
 
     async fn answers(&self) -> bool {
         let mut raw = within_patience("the proxy", Raw::connect(self.address())).await;
-        let request = format!("GET /auth/assets/none HTTP/1.1\r\nHost: auth.example.test:{}\r\nConnection: close\r\n\r\n", self.port);
+        let request = format!("GET /auth/assets/none HTTP/1.1\r\nHost: wiki.example.test:{}\r\nConnection: close\r\n\r\n", self.port);
         // Our own 404 has a body of ours, theirs has not.
         raw.try_send(request).await && raw.try_response().await.is_some_and(|answer| answer.header("content-security-policy").is_some())
     }
