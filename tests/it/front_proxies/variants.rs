@@ -43,20 +43,28 @@ routes: [{{ host: wiki.example.test, upstream: none }}]
 #[tokio::test]
 async fn without_a_portal_each_host_has_its_own_login() {
     let wiki = EchoUpstream::start().await;
-    let yaml =
-        "{ server: { trusted_proxies: [127.0.0.1] }, cookies: { secure: false }, routes: [{ host: wiki.example.test, upstream: none }] }";
+    let yaml = "{ server: { trusted_proxies: [127.0.0.1] }, routes: [{ host: wiki.example.test, upstream: none }] }";
     let gateway = TestGateway::with(yaml).user("ann", &[]).start().await;
+    let certificate = Certificate::new(gateway.folder(), &["wiki.example.test"]);
+    let both = gateway.folder().join("both.pem");
+    std::fs::write(&both, [certificate.chain, certificate.key].map(|file| std::fs::read_to_string(file).unwrap()).concat()).unwrap();
     let settings = load_str(yaml, gateway.folder(), &[]).unwrap().settings;
-    for proxy in [FrontProxy::Traefik, FrontProxy::Haproxy] {
-        let port = free_port();
-        let text = snippet::write(&settings, &wanted(proxy, &wiki, gateway.address().port())).unwrap().text;
-        let text = text.replace("bind :80\n", &format!("bind :{port}\n"));
-        let _proxy = RunningProxy::start(proxy, &text, port, None).await;
-        let mut browser = Browser::new(&format!("http://wiki.example.test:{port}"));
-        let answer = browser.open("/deep?x=1").await;
-        assert!(answer.location().starts_with(&format!("http://wiki.example.test:{port}/auth/login?rd=")), "{}", answer.location());
-        let page = browser.sign_in("/deep?x=1", "ann", PASSWORD).await;
-        assert_eq!((page.status, page.url.as_str()), (200, format!("http://wiki.example.test:{port}/deep?x=1").as_str()));
-        assert_eq!(wiki.last().head.header_values("x-user"), ["ann"]);
-    }
+    let text = snippet::write(&settings, &wanted(FrontProxy::Haproxy, &wiki, gateway.address().port())).unwrap().text;
+    let (port, plain) = (free_port(), free_port());
+    let tls = format!("bind 127.0.0.1:{port} ssl crt {}", both.display());
+    let text = text.replace("bind :443 ssl crt /etc/haproxy/certs/", &tls).replace("bind :80\n", &format!("bind 127.0.0.1:{plain}\n"));
+    let files = Files { chain: &both, key: &both };
+    let _proxy = RunningProxy::start(FrontProxy::Haproxy, &text, port, Some(files)).await;
+
+    let origin = format!("https://wiki.example.test:{port}");
+    let mut browser = Browser::new(&origin);
+    let answer = browser.open("/deep?x=1").await;
+    assert!(answer.location().starts_with(&format!("{origin}/auth/login?rd=")), "{}", answer.location());
+    let page = browser.sign_in("/deep?x=1", "ann", PASSWORD).await;
+    assert_eq!((page.status, page.url.as_str()), (200, format!("{origin}/deep?x=1").as_str()));
+    assert!(browser.agent.cookies.get("__Host-portcullis").is_some(), "{:?}", browser.agent.cookies.names());
+    let head = wiki.last().head;
+    assert_eq!((head.header_values("x-user"), head.header_values("x-forwarded-proto")), (vec!["ann"], vec!["https"]));
+    let to_tls = browser.open(&format!("http://wiki.example.test:{plain}/deep?x=1")).await;
+    assert_eq!(to_tls.status, 308);
 }
