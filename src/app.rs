@@ -1,23 +1,34 @@
 //! The composition root: from settings to stores, use cases and what runs beside requests. The only file that names
-//! concrete adapters; a new store is named in `open_accounts` or `open_sessions`.
+//! concrete adapters; a new store is named in `open_user_stores` or
+//! `open_session_stores`.
 
 mod background;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
 use crate::administration::Administration;
+use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
 use crate::config::{RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
+use crate::email_confirmation::EmailConfirmation;
+use crate::invitation::InvitationStore;
+use crate::link_token::LinkTokens;
 use crate::login::Login;
+use crate::mail::{Outbox, OutboxStore};
+use crate::portal::UseCases;
 use crate::profile::Profile;
+use crate::recovery::Recovery;
 use crate::registration::Registration;
 use crate::session::{CookieKey, SessionStore};
 use crate::session_marks::SessionMarks;
-use crate::store::StoreError;
-use crate::store::memory::MemorySessions;
-use crate::store::mongo::MongoAccounts;
-use crate::store::redis::{Link, RedisSessions};
-use crate::store::sqlite::{Database, SqliteAccounts, SqliteSessions};
+use crate::store::memory::{MemoryCounters, MemoryOneTime, MemorySessions};
+use crate::store::mongo::{MongoAccounts, MongoAudit, MongoDatabase, MongoInvitations, MongoOutbox};
+use crate::store::redis::{Link, RedisCounters, RedisOneTime, RedisSessions};
+use crate::store::sqlite::{
+    Database, SqliteAccounts, SqliteAudit, SqliteCounters, SqliteInvitations, SqliteOneTime, SqliteOutbox, SqliteSessions,
+};
+use crate::store::{CounterStore, OneTimeStore, StoreError};
+use crate::throttle::Throttle;
 use background::Background;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +48,14 @@ pub struct App {
     pub accounts: Arc<dyn AccountStore>,
     /// Where sessions are kept.
     pub sessions: Arc<dyn SessionStore>,
+    /// Where attempts are counted; beside the sessions.
+    pub counters: Arc<dyn CounterStore>,
+    /// Where tokens of links are kept; beside the sessions.
+    pub one_time: Arc<dyn OneTimeStore>,
+    /// Where letters wait; beside the accounts.
+    pub letters: Arc<dyn OutboxStore>,
+    /// Where invitations are kept; beside the accounts.
+    pub invitations: Arc<dyn InvitationStore>,
     /// Hashes passwords.
     pub hasher: Hasher,
     /// Carries changes of accounts over to sessions.
@@ -49,6 +68,16 @@ pub struct App {
     pub profile: Arc<Profile>,
     /// An operator's acts.
     pub administration: Arc<Administration>,
+    /// Getting back into an account.
+    pub recovery: Arc<Recovery>,
+    /// Showing addresses to be one's own.
+    pub email_confirmation: Arc<EmailConfirmation>,
+    /// Limits of attempts.
+    pub throttle: Arc<Throttle>,
+    /// Who did what.
+    pub audit: Arc<Audit>,
+    /// Takes letters.
+    pub outbox: Arc<Outbox>,
     background: Mutex<Option<Background>>,
 }
 
@@ -102,8 +131,8 @@ impl App {
 
     fn open_as(role: Role, settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
         let mut databases = Databases::default();
-        let accounts = open_accounts(&settings.stores.users, &mut databases)?;
-        let sessions = open_sessions(role, &settings, &mut databases)?;
+        let UserStores { accounts, letters, audit, invitations } = open_user_stores(&settings.stores.users, &mut databases)?;
+        let SessionStores { sessions, counters, one_time } = open_session_stores(role, &settings, &mut databases)?;
         let secret = secret::resolve(&settings.secret)?;
         let hasher =
             Hasher::start(settings.accounts.hash).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))?;
@@ -112,7 +141,34 @@ impl App {
             sessions: Arc::clone(&sessions),
             reaches_sessions: role == Role::Gateway || sessions.shared(),
         };
+        let outbox = Arc::new(Outbox { store: Arc::clone(&letters), clock: Arc::clone(&clock) });
+        let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
         Ok(Arc::new(Self {
+            recovery: Arc::new(Recovery {
+                accounts: Arc::clone(&accounts),
+                tokens: tokens.clone(),
+                outbox: Arc::clone(&outbox),
+                settings: settings.accounts.clone(),
+            }),
+            email_confirmation: Arc::new(EmailConfirmation {
+                accounts: Arc::clone(&accounts),
+                sessions: Arc::clone(&sessions),
+                tokens,
+                outbox: Arc::clone(&outbox),
+            }),
+            throttle: Arc::new(Throttle {
+                counters: Arc::clone(&counters),
+                clock: Arc::clone(&clock),
+                settings: settings.rate_limit,
+                resets: settings.accounts.reset.clone(),
+                secret: secret.clone(),
+            }),
+            audit: Arc::new(Audit { store: audit, clock: Arc::clone(&clock) }),
+            outbox,
+            counters,
+            one_time,
+            letters,
+            invitations,
             cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
             login: Arc::new(Login {
                 accounts: Arc::clone(&accounts),
@@ -153,6 +209,22 @@ impl App {
         }))
     }
 
+    /// What the pages work with.
+    #[must_use]
+    pub fn use_cases(&self) -> UseCases {
+        UseCases {
+            login: Arc::clone(&self.login),
+            registration: Arc::clone(&self.registration),
+            profile: Arc::clone(&self.profile),
+            administration: Arc::clone(&self.administration),
+            recovery: Arc::clone(&self.recovery),
+            email_confirmation: Arc::clone(&self.email_confirmation),
+            throttle: Arc::clone(&self.throttle),
+            audit: Arc::clone(&self.audit),
+            outbox: Arc::clone(&self.outbox),
+        }
+    }
+
     /// Starts what runs beside requests: finishing marks and removing expired sessions. It ends with the app.
     ///
     /// # Errors
@@ -185,24 +257,71 @@ fn same_file(one: &Path, other: &Path) -> bool {
     one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-fn open_accounts(kind: &UserStore, databases: &mut Databases) -> Result<Arc<dyn AccountStore>, StoreError> {
+/// What is kept where accounts are.
+struct UserStores {
+    accounts: Arc<dyn AccountStore>,
+    letters: Arc<dyn OutboxStore>,
+    audit: Arc<dyn AuditStore>,
+    invitations: Arc<dyn InvitationStore>,
+}
+
+/// What is kept where sessions are.
+struct SessionStores {
+    sessions: Arc<dyn SessionStore>,
+    counters: Arc<dyn CounterStore>,
+    one_time: Arc<dyn OneTimeStore>,
+}
+
+fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserStores, StoreError> {
     match kind {
-        UserStore::Sqlite(path) => Ok(Arc::new(SqliteAccounts::new(databases.open(path)?))),
-        UserStore::Mongo(url) => Ok(Arc::new(MongoAccounts::open(url, STORE_PATIENCE)?)),
+        UserStore::Sqlite(path) => {
+            let database = databases.open(path)?;
+            Ok(UserStores {
+                accounts: Arc::new(SqliteAccounts::new(Arc::clone(&database))),
+                letters: Arc::new(SqliteOutbox::new(Arc::clone(&database))),
+                audit: Arc::new(SqliteAudit::new(Arc::clone(&database))),
+                invitations: Arc::new(SqliteInvitations::new(database)),
+            })
+        }
+        UserStore::Mongo(url) => {
+            let database = MongoDatabase::open(url, STORE_PATIENCE)?;
+            Ok(UserStores {
+                accounts: Arc::new(MongoAccounts::new(Arc::clone(&database))),
+                letters: Arc::new(MongoOutbox::new(Arc::clone(&database))),
+                audit: Arc::new(MongoAudit::new(Arc::clone(&database))),
+                invitations: Arc::new(MongoInvitations::new(database)),
+            })
+        }
     }
 }
 
-fn open_sessions(role: Role, settings: &Settings, databases: &mut Databases) -> Result<Arc<dyn SessionStore>, StoreError> {
+fn open_session_stores(role: Role, settings: &Settings, databases: &mut Databases) -> Result<SessionStores, StoreError> {
     match &settings.stores.sessions {
-        SessionStoreKind::Memory => Ok(Arc::new(MemorySessions::default())),
-        SessionStoreKind::Sqlite(path) => Ok(Arc::new(SqliteSessions::new(databases.open(path)?, settings.sessions.cache))),
+        SessionStoreKind::Memory => Ok(SessionStores {
+            sessions: Arc::new(MemorySessions::default()),
+            counters: Arc::new(MemoryCounters::default()),
+            one_time: Arc::new(MemoryOneTime::default()),
+        }),
+        SessionStoreKind::Sqlite(path) => {
+            let database = databases.open(path)?;
+            Ok(SessionStores {
+                sessions: Arc::new(SqliteSessions::new(Arc::clone(&database), settings.sessions.cache)),
+                counters: Arc::new(SqliteCounters::new(Arc::clone(&database))),
+                one_time: Arc::new(SqliteOneTime::new(database)),
+            })
+        }
         SessionStoreKind::Redis(address) => {
             let link = Link::open(RedisAddress::clone(address))?;
             // A command fails by itself where it needs the sessions; many do not.
             if role == Role::Gateway {
                 link.wait(STORE_PATIENCE)?;
             }
-            Ok(Arc::new(RedisSessions::new(Arc::new(link), &settings.stores.redis_prefix)))
+            let (link, prefix) = (Arc::new(link), &settings.stores.redis_prefix);
+            Ok(SessionStores {
+                sessions: Arc::new(RedisSessions::new(Arc::clone(&link), prefix)),
+                counters: Arc::new(RedisCounters::new(Arc::clone(&link), prefix)),
+                one_time: Arc::new(RedisOneTime::new(link, prefix)),
+            })
         }
     }
 }

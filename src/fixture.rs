@@ -3,9 +3,13 @@
 
 use crate::account::{AccountStore, Hasher, Password, PasswordProfile};
 use crate::administration::{AddedAccount, Administration};
+use crate::client::Client;
 use crate::clock::{ManualClock, SharedClock, Timestamp};
-use crate::config::{self, AccountSettings, HashAlgorithm, SessionSettings, SessionStoreKind, Settings, StoreSettings, load_str};
-use crate::login::{Attempt, Client, Login, LoginError, SignedIn};
+use crate::config::{
+    self, AccountSettings, HashAlgorithm, LockoutSettings, ResetSettings, SessionSettings, SessionStoreKind, Settings, StoreSettings,
+    load_str,
+};
+use crate::login::{Attempt, Login, LoginError, SignedIn};
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
@@ -47,6 +51,13 @@ pub(crate) fn account_settings() -> AccountSettings {
         password: PasswordProfile::Classic,
         hash: HashAlgorithm::Argon2id,
         reserved_usernames: vec!["boss".to_owned()],
+        verify_email: false,
+        lockout: LockoutSettings {
+            failures: 10,
+            within: Duration::from_mins(15),
+            lasts: vec![Duration::from_mins(1), Duration::from_mins(5)],
+        },
+        reset: ResetSettings { token_lifetime: Duration::from_mins(30), requests_per_hour: 5, url: None },
     }
 }
 
@@ -133,7 +144,7 @@ impl Fixture {
 }
 
 pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
-    let client = Client { address: Some([10, 0, 0, 1].into()), user_agent: "Browser/1".to_owned() };
+    let client = Client { address: Some([10, 0, 0, 1].into()), user_agent: "Browser/1".to_owned(), request_id: "r1".to_owned() };
     Attempt { identifier: identifier.to_owned(), password: password(text), remember: false, client, replaces: None }
 }
 

@@ -1,11 +1,11 @@
 //! Signing in and out. No HTTP here.
 
 use crate::account::{Account, AccountStore, Email, HashError, Hasher, Password, Username};
+use crate::client::Client;
 use crate::clock::SharedClock;
 use crate::config::SessionSettings;
 use crate::session::{Session, SessionId, SessionKey, SessionStore, SessionUser};
 use crate::store::StoreError;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The use case: turns a name and a password into a session.
@@ -29,15 +29,6 @@ pub struct Attempt {
     pub client: Client,
     /// The browser's present session, which the new one replaces.
     pub replaces: Option<SessionKey>,
-}
-
-/// Who asks, as far as the network tells.
-#[derive(Clone, Debug, Default)]
-pub struct Client {
-    /// Right-most untrusted address; unknown on a Unix socket without a trusted header.
-    pub address: Option<IpAddr>,
-    /// `User-Agent`.
-    pub user_agent: String,
 }
 
 /// A new session and the only copy of its id.

@@ -10,6 +10,7 @@ pub mod error_page;
 pub mod headers;
 #[cfg(test)]
 mod journeys;
+mod links;
 mod pages;
 mod palette;
 pub mod problem;
@@ -20,13 +21,19 @@ mod testing;
 mod user;
 
 use crate::account::AccountId;
+use crate::administration::Administration;
+use crate::audit::Audit;
 use crate::clock::SharedClock;
 use crate::config::{Secret, Settings};
+use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
 use crate::login::Login;
+use crate::mail::Outbox;
 use crate::profile::Profile;
+use crate::recovery::Recovery;
 use crate::registration::Registration;
 use crate::session::{CookieKey, Session, SessionKey};
+use crate::throttle::Throttle;
 use assets::{AssetError, Assets, Look};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -92,6 +99,18 @@ pub struct Portal {
     pub registration: Arc<Registration>,
     /// Reading and changing accounts.
     pub profile: Arc<Profile>,
+    /// An administrator's acts.
+    pub administration: Arc<Administration>,
+    /// Getting back into an account.
+    pub recovery: Arc<Recovery>,
+    /// Showing addresses to be one's own.
+    pub email_confirmation: Arc<EmailConfirmation>,
+    /// Limits of attempts.
+    pub throttle: Arc<Throttle>,
+    /// Who did what.
+    pub audit: Arc<Audit>,
+    /// Takes letters.
+    pub outbox: Arc<Outbox>,
     /// Seals session cookies.
     pub cookie_key: CookieKey,
     /// What time it is.
@@ -107,6 +126,7 @@ pub struct Portal {
 }
 
 /// The use cases behind the pages.
+#[derive(Clone)]
 pub struct UseCases {
     /// Signing in and out.
     pub login: Arc<Login>,
@@ -114,6 +134,18 @@ pub struct UseCases {
     pub registration: Arc<Registration>,
     /// Reading and changing accounts.
     pub profile: Arc<Profile>,
+    /// An administrator's acts.
+    pub administration: Arc<Administration>,
+    /// Getting back into an account.
+    pub recovery: Arc<Recovery>,
+    /// Showing addresses to be one's own.
+    pub email_confirmation: Arc<EmailConfirmation>,
+    /// Limits of attempts.
+    pub throttle: Arc<Throttle>,
+    /// Who did what.
+    pub audit: Arc<Audit>,
+    /// Takes letters.
+    pub outbox: Arc<Outbox>,
 }
 
 impl Portal {
@@ -128,13 +160,19 @@ impl Portal {
         settings: Arc<Settings>,
         clock: SharedClock,
     ) -> Result<Self, AssetError> {
-        let UseCases { login, registration, profile } = use_cases;
+        let UseCases { login, registration, profile, administration, recovery, email_confirmation, throttle, audit, outbox } = use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
             login,
             registration,
             profile,
+            administration,
+            recovery,
+            email_confirmation,
+            throttle,
+            audit,
+            outbox,
             cookie_key,
             clock,
             errors: ErrorPages::new(look.clone()),

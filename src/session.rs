@@ -9,9 +9,9 @@ pub use id::{SessionId, SessionKey};
 pub use store::SessionStore;
 
 use crate::account::{Account, AccountId};
+use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::config::SessionSettings;
-use crate::login::Client;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -132,12 +132,15 @@ mod tests {
             groups: vec![],
             password: PasswordHash(String::new()),
             locked: false,
+            locked_until: None,
+            reset_requested_at: None,
+            reset_requests: 0,
             generation: 0,
             mark: None,
             created_at: Timestamp(0),
             version: 1,
         };
-        let client = Client { address: None, user_agent: format!("a\u{1b}[31m{}", "b".repeat(300)) };
+        let client = Client { address: None, user_agent: format!("a\u{1b}[31m{}", "b".repeat(300)), request_id: String::new() };
         Session::begin(&account, Timestamp(1_000), remember, &client, &settings())
     }
 

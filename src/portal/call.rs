@@ -6,7 +6,8 @@ use super::problem::Problem;
 use super::redirect::Onward;
 use super::submission::Fields;
 use super::{Portal, Presence, Visit};
-use crate::login::{Client, SignedIn};
+use crate::client::Client;
+use crate::login::SignedIn;
 use crate::session::{Session, SessionCookies, SessionKey};
 use crate::store::StoreError;
 use axum::extract::FromRequestParts;
@@ -63,7 +64,11 @@ impl Call {
     /// Who asks.
     pub(super) fn client(&self) -> Client {
         let agent = self.parts.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        Client { address: self.visit.client, user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_LENGTH).collect() }
+        Client {
+            address: self.visit.client,
+            user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_LENGTH).collect(),
+            request_id: self.visit.request_id.clone(),
+        }
     }
 
     /// Where a sign-in leads, by the fields of a query or form.

@@ -35,6 +35,12 @@ pub trait CounterStore: Send + Sync {
     /// Gives back one that was counted, if the window is still open.
     async fn give_back(&self, key: &str, now: Timestamp) -> Result<(), StoreError>;
 
+    /// How many are counted in the window that is open, and when it closes; `None` where none is open. Counts nothing.
+    async fn peek(&self, key: &str, now: Timestamp) -> Result<Option<(u32, Timestamp)>, StoreError>;
+
+    /// Closes the window.
+    async fn clear(&self, key: &str) -> Result<(), StoreError>;
+
     /// Removes windows that have closed.
     async fn purge(&self, now: Timestamp) -> Result<(), StoreError>;
 }

@@ -40,6 +40,15 @@ impl CounterStore for MemoryCounters {
         Ok(())
     }
 
+    async fn peek(&self, key: &str, now: Timestamp) -> Result<Option<(u32, Timestamp)>, StoreError> {
+        Ok(self.windows().get(key).copied().filter(|(_, resets_at)| now < *resets_at))
+    }
+
+    async fn clear(&self, key: &str) -> Result<(), StoreError> {
+        self.windows().remove(key);
+        Ok(())
+    }
+
     async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
         self.windows().retain(|_, (_, resets_at)| now < *resets_at);
         Ok(())

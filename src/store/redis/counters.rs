@@ -1,7 +1,7 @@
 //! Counters in Redis.
 
 use super::link::Link;
-use super::scripts::{COUNT, GIVE_BACK};
+use super::scripts::{CLEAR, COUNT, GIVE_BACK};
 use crate::clock::Timestamp;
 use crate::store::{Counted, CounterStore, Limit, StoreError};
 use async_trait::async_trait;
@@ -35,6 +35,17 @@ impl CounterStore for RedisCounters {
         let mut give_back = GIVE_BACK.key(format!("{}{key}", self.prefix));
         give_back.arg(now.0);
         self.link.run(&give_back).await
+    }
+
+    async fn peek(&self, key: &str, now: Timestamp) -> Result<Option<(u32, Timestamp)>, StoreError> {
+        let mut peek = redis::cmd("HMGET");
+        peek.arg(format!("{}{key}", self.prefix)).arg("count").arg("resets");
+        let (count, resets_at) = self.link.read::<(Option<u32>, Option<i64>)>(&peek).await?;
+        Ok(count.zip(resets_at.map(Timestamp)).filter(|(_, resets_at)| now < *resets_at))
+    }
+
+    async fn clear(&self, key: &str) -> Result<(), StoreError> {
+        self.link.run(&CLEAR.key(format!("{}{key}", self.prefix))).await
     }
 
     /// Redis removes them itself.

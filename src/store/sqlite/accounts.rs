@@ -97,17 +97,17 @@ impl AccountStore for SqliteAccounts {
     }
 }
 
-const COLUMNS: &str =
-    "id, username, email, email_verified, name, avatar_url, groups, password, locked, generation, mark, created_at, version";
+const COLUMNS: &str = "id, username, email, email_verified, name, avatar_url, groups, password, locked, locked_until, reset_requested_at,
+        reset_requests, generation, mark, created_at, version";
 
 fn create(connection: &Connection, account: &Account) -> rusqlite::Result<Outcome> {
     if let Some(field) = taken(connection, account)? {
         return Ok(Outcome::Taken(field));
     }
     let sql = "INSERT INTO accounts (id, username, username_key, email, email_key, email_verified, name, avatar_url, groups, password,
-            locked, generation, mark, created_at, version)
+            locked, locked_until, reset_requested_at, reset_requests, generation, mark, created_at, version)
         VALUES (:id, :username, :username_key, :email, :email_key, :email_verified, :name, :avatar_url, :groups, :password,
-            :locked, :generation, :mark, :created_at, :version)";
+            :locked, :locked_until, :reset_requested_at, :reset_requests, :generation, :mark, :created_at, :version)";
     write_account(connection, sql, account, 1)?;
     keep_name(connection, account)?;
     Ok(Outcome::Done)
@@ -124,7 +124,8 @@ fn update(connection: &Connection, account: &Account) -> rusqlite::Result<Outcom
     }
     let sql = "UPDATE accounts SET username = :username, username_key = :username_key, email = :email, email_key = :email_key,
             email_verified = :email_verified, name = :name, avatar_url = :avatar_url, groups = :groups, password = :password,
-            locked = :locked, generation = :generation, mark = :mark, created_at = :created_at, version = :version
+            locked = :locked, locked_until = :locked_until, reset_requested_at = :reset_requested_at,
+            reset_requests = :reset_requests, generation = :generation, mark = :mark, created_at = :created_at, version = :version
         WHERE id = :id";
     write_account(connection, sql, account, account.version + 1)?;
     keep_name(connection, account)?;
@@ -166,6 +167,9 @@ fn write_account(connection: &Connection, sql: &str, account: &Account, version:
             ":groups": groups,
             ":password": account.password.0,
             ":locked": account.locked,
+            ":locked_until": account.locked_until.map(|until| until.0),
+            ":reset_requested_at": account.reset_requested_at.map(|at| at.0),
+            ":reset_requests": account.reset_requests,
             ":generation": signed(account.generation),
             ":mark": account.mark.map(mark_number),
             ":created_at": account.created_at.0,
@@ -193,6 +197,9 @@ fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
         groups: groups.split(',').filter(|group| !group.is_empty()).map(Group::parse).collect::<Result<_, _>>().map_err(unreadable)?,
         password: PasswordHash(row.get("password")?),
         locked: row.get("locked")?,
+        locked_until: row.get::<_, Option<i64>>("locked_until")?.map(Timestamp),
+        reset_requested_at: row.get::<_, Option<i64>>("reset_requested_at")?.map(Timestamp),
+        reset_requests: row.get("reset_requests")?,
         generation: unsigned(row.get("generation")?),
         mark: row.get::<_, Option<i64>>("mark")?.and_then(mark_of),
         created_at: Timestamp(row.get("created_at")?),

@@ -34,6 +34,19 @@ impl CounterStore for SqliteCounters {
         self.0.write(give_back, |()| {}).await
     }
 
+    async fn peek(&self, key: &str, now: Timestamp) -> Result<Option<(u32, Timestamp)>, StoreError> {
+        let key = key.to_owned();
+        let peek = move |connection: &Connection| open_window(connection, &key, now);
+        self.0.read(peek).await
+    }
+
+    async fn clear(&self, key: &str) -> Result<(), StoreError> {
+        let key = key.to_owned();
+        let clear =
+            move |connection: &Connection| connection.prepare_cached("DELETE FROM counters WHERE key = ?1")?.execute([key]).map(|_| ());
+        self.0.write(clear, |()| {}).await
+    }
+
     async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
         let purge = move |connection: &Connection| {
             connection.prepare_cached("DELETE FROM counters WHERE resets_at <= ?1")?.execute([now.0]).map(|_| ())
@@ -43,13 +56,16 @@ impl CounterStore for SqliteCounters {
 }
 
 fn count(connection: &Connection, key: &str, limit: Limit, now: Timestamp) -> rusqlite::Result<Counted> {
-    let mut open = connection.prepare_cached("SELECT count, resets_at FROM counters WHERE key = ?1 AND resets_at > ?2")?;
-    let open: Option<(u32, i64)> = open.query_row((key, now.0), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let (count, resets_at) = open.map_or((0, now.plus(limit.per)), |(count, resets_at)| (count, Timestamp(resets_at)));
+    let (count, resets_at) = open_window(connection, key, now)?.unwrap_or((0, now.plus(limit.per)));
     if count >= limit.most {
         return Ok(Counted::refused(resets_at));
     }
     let sql = "INSERT OR REPLACE INTO counters (key, count, resets_at) VALUES (?1, ?2, ?3)";
     connection.prepare_cached(sql)?.execute((key, count + 1, resets_at.0))?;
     Ok(Counted::allowed(limit, count + 1, resets_at))
+}
+
+fn open_window(connection: &Connection, key: &str, now: Timestamp) -> rusqlite::Result<Option<(u32, Timestamp)>> {
+    let mut open = connection.prepare_cached("SELECT count, resets_at FROM counters WHERE key = ?1 AND resets_at > ?2")?;
+    open.query_row((key, now.0), |row| Ok((row.get(0)?, Timestamp(row.get(1)?)))).optional()
 }

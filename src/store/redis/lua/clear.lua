@@ -1,0 +1,2 @@
+-- KEYS: counter.
+redis.call('DEL', KEYS[1])
