@@ -1,7 +1,6 @@
 //! The log record of an event. What others typed stands last and quoted, so that no name can pass for an address.
 
 use super::Record;
-use tracing::field::display;
 
 /// Records of this target are logged whatever `log.level` says.
 pub const TARGET: &str = "portcullis::audit";
