@@ -6,7 +6,7 @@ mod background;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
-use crate::administration::Administration;
+use crate::administration::{Actor, Administration};
 use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
 use crate::config::{RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
@@ -142,6 +142,14 @@ impl App {
             reaches_sessions: role == Role::Gateway || sessions.shared(),
         };
         let outbox = Arc::new(Outbox { store: Arc::clone(&letters), clock: Arc::clone(&clock) });
+        let audit = Arc::new(Audit { store: audit, clock: Arc::clone(&clock) });
+        let throttle = Arc::new(Throttle {
+            counters: Arc::clone(&counters),
+            clock: Arc::clone(&clock),
+            settings: settings.rate_limit,
+            resets: settings.accounts.reset.clone(),
+            secret: secret.clone(),
+        });
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
         Ok(Arc::new(Self {
             recovery: Arc::new(Recovery {
@@ -156,15 +164,6 @@ impl App {
                 tokens,
                 outbox: Arc::clone(&outbox),
             }),
-            throttle: Arc::new(Throttle {
-                counters: Arc::clone(&counters),
-                clock: Arc::clone(&clock),
-                settings: settings.rate_limit,
-                resets: settings.accounts.reset.clone(),
-                secret: secret.clone(),
-            }),
-            audit: Arc::new(Audit { store: audit, clock: Arc::clone(&clock) }),
-            outbox,
             counters,
             one_time,
             letters,
@@ -187,6 +186,9 @@ impl App {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
                 hasher: hasher.clone(),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
                 clock: Arc::clone(&clock),
                 accounts_settings: settings.accounts.clone(),
                 session_settings: settings.sessions,
@@ -197,7 +199,13 @@ impl App {
                 clock: Arc::clone(&clock),
                 settings: settings.accounts.clone(),
                 marks: marks.clone(),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
+                actor: Actor::operator(),
             }),
+            throttle,
+            audit,
+            outbox,
             settings,
             clock,
             secret,

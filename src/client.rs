@@ -1,5 +1,7 @@
 //! Who asks, as far as the network tells.
 
+pub mod browser;
+
 use std::net::IpAddr;
 
 /// Where a request comes from. Untrusted text, apart from the address.

@@ -2,21 +2,24 @@
 //! session store that can fail or be overtaken.
 
 use crate::account::{AccountStore, Hasher, Password, PasswordProfile};
-use crate::administration::{AddedAccount, Administration};
+use crate::administration::{Actor, AddedAccount, Administration};
+use crate::audit::Audit;
 use crate::client::Client;
 use crate::clock::{ManualClock, SharedClock, Timestamp};
 use crate::config::{
-    self, AccountSettings, HashAlgorithm, LockoutSettings, ResetSettings, SessionSettings, SessionStoreKind, Settings, StoreSettings,
-    load_str,
+    self, AccountSettings, HashAlgorithm, LockoutSettings, RateLimitSettings, ResetSettings, Secret, SessionSettings, SessionStoreKind,
+    Settings, StoreSettings, load_str,
 };
 use crate::login::{Attempt, Login, LoginError, SignedIn};
+use crate::mail::Outbox;
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
-use crate::store::memory::MemorySessions;
-use crate::store::sqlite::{Database, SqliteAccounts};
+use crate::store::memory::{MemoryCounters, MemorySessions};
+use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit, SqliteOutbox};
+use crate::throttle::Throttle;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use std::path::Path;
@@ -79,13 +82,22 @@ impl Fixture {
     pub(crate) fn with(settings: AccountSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("test.db")).unwrap();
-        let accounts: Arc<dyn AccountStore> = Arc::new(SqliteAccounts::new(database));
+        let accounts: Arc<dyn AccountStore> = Arc::new(SqliteAccounts::new(Arc::clone(&database)));
         let overtaken = Arc::new(Overtaken::default());
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
         let hasher = Hasher::start_patient(settings.hash);
         let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
+        let audit = Arc::new(Audit { store: Arc::new(SqliteAudit::new(Arc::clone(&database))), clock: Arc::clone(&clock) });
+        let outbox = Arc::new(Outbox { store: Arc::new(SqliteOutbox::new(database)), clock: Arc::clone(&clock) });
+        let throttle = Arc::new(Throttle {
+            counters: Arc::new(MemoryCounters::default()),
+            clock: Arc::clone(&clock),
+            settings: RateLimitSettings { attempts: 5, per: Duration::from_mins(15), per_client: 100 },
+            resets: settings.reset.clone(),
+            secret: Secret::new("a secret for tests, long enough for all".to_owned()),
+        });
         Self {
             login: Arc::new(Login {
                 accounts: Arc::clone(&accounts),
@@ -104,11 +116,23 @@ impl Fixture {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
                 hasher: hasher.clone(),
+                throttle,
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
                 clock: Arc::clone(&clock),
                 accounts_settings: settings.clone(),
                 session_settings: session_settings(),
             }),
-            administration: Arc::new(Administration { accounts: Arc::clone(&accounts), hasher, clock, settings, marks: marks.clone() }),
+            administration: Arc::new(Administration {
+                accounts: Arc::clone(&accounts),
+                hasher,
+                clock,
+                settings,
+                marks: marks.clone(),
+                audit,
+                outbox,
+                actor: Actor::operator(),
+            }),
             accounts,
             sessions: overtaken,
             clock: manual,
@@ -119,13 +143,8 @@ impl Fixture {
 
     /// As a command beside a gateway sees it whose sessions are in memory.
     pub(crate) fn command(&self) -> Administration {
-        Administration {
-            accounts: Arc::clone(&self.accounts),
-            hasher: self.administration.hasher.clone(),
-            clock: Arc::clone(&self.administration.clock),
-            settings: self.administration.settings.clone(),
-            marks: SessionMarks { reaches_sessions: false, ..self.marks.clone() },
-        }
+        let marks = SessionMarks { reaches_sessions: false, ..self.marks.clone() };
+        Administration { marks, ..Administration::clone(&self.administration) }
     }
 
     pub(crate) async fn add(&self, username: &str) -> crate::account::Account {

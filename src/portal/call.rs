@@ -10,6 +10,7 @@ use crate::client::Client;
 use crate::login::SignedIn;
 use crate::session::{Session, SessionCookies, SessionKey};
 use crate::store::StoreError;
+use crate::throttle::TooMany;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{LOCATION, SET_COOKIE, USER_AGENT};
@@ -120,6 +121,14 @@ impl Call {
         response
     }
 
+    /// A page that says how long to wait after too many attempts.
+    pub(super) fn too_many_page(&self, limit: TooMany, page: &impl askama::Template) -> Response {
+        let mut response = self.page(StatusCode::TOO_MANY_REQUESTS, page);
+        let seconds = limit.retry_after.as_secs().max(1);
+        response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));
+        response
+    }
+
     /// An error page, or problem+json.
     pub(super) fn fault(&self, fault: &Fault) -> Response {
         self.portal.errors.response(fault, &self.parts)
@@ -146,6 +155,18 @@ impl Call {
         let back = format!("{}{back}", self.portal.look.prefix);
         let separator = if how.is_empty() { "" } else { "&" };
         self.to_page(status, &format!("/login?{how}{separator}{}", rd_pair(&back)))
+    }
+
+    /// Whether the password was given a short while ago.
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(&self.visit.session, Presence::Somebody { session, .. } if session.is_fresh(self.portal.clock.now()))
+    }
+
+    /// Sends the browser to where the password is asked for, and from there back to one of our pages, given without the
+    /// prefix.
+    pub(super) fn to_confirm(&self, back: &str) -> Response {
+        let back = format!("{}{back}", self.portal.look.prefix);
+        self.to_page(StatusCode::SEE_OTHER, &format!("/account/confirm?{}", rd_pair(&back)))
     }
 
     /// Gives the browser the cookie of a new session.

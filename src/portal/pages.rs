@@ -9,6 +9,7 @@ pub(super) mod register;
 
 use crate::account::PasswordProfile;
 use crate::registration::FieldProblem;
+use crate::throttle::TooMany;
 use std::time::Duration;
 
 /// What is wrong with what was typed, for the summary and beside the fields.
@@ -78,6 +79,12 @@ fn unavailable() -> Problems {
 /// Too many passwords are being checked.
 fn busy() -> Problems {
     Problems::general("busy", "Too many people are signing in at once. Please try again in a moment.")
+}
+
+/// Too many attempts.
+fn too_many(limit: TooMany) -> Problems {
+    let wait = spelled_out(limit.retry_after);
+    Problems::general("rate_limited", &format!("There were too many attempts. Please try again in {wait}."))
 }
 
 fn name_taken() -> Problems {

@@ -139,7 +139,8 @@ impl AccountStore for MongoAccounts {
         let after = after.map(Username::canonical).unwrap_or_default();
         let begins = |field: &str| doc! { field: { "$gte": &first, "$lte": &last } };
         // Each branch has its index; a deleted account's document has neither name nor address.
-        let filter = doc! { "$or": [begins(USERNAME_KEY), begins(EMAIL_KEY)], "$and": [{ USERNAME_KEY: { "$gt": after, "$lt": DELETED } }] };
+        let filter =
+            doc! { "$or": [begins(USERNAME_KEY), begins(EMAIL_KEY)], "$and": [{ USERNAME_KEY: { "$gt": after, "$lt": DELETED } }] };
         self.find_many(filter, doc! { USERNAME_KEY: 1 }, limit).await
     }
 
