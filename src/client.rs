@@ -1,5 +1,7 @@
 //! Who asks, as far as the network and the browser tell.
 
+pub mod browser;
+
 use crate::device::Device;
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -161,9 +161,7 @@ mod tests {
     }
 
     fn device(accounts: &[u128]) -> Device {
-        accounts.iter().fold(Device::default(), |device, number| {
-            device.with(SignIn { account: account(*number), generation: 1, at: NOW })
-        })
+        accounts.iter().fold(Device::default(), |device, number| device.with(SignIn { account: account(*number), generation: 1, at: NOW }))
     }
 
     /// threats.md N11
@@ -180,9 +178,9 @@ mod tests {
     #[test]
     fn it_keeps_its_id_and_the_last_four_accounts() {
         let before = device(&[1]);
-        let after = [2, 3, 1, 4, 5].iter().fold(before.clone(), |device, number| {
-            device.with(SignIn { account: account(*number), generation: 1, at: NOW })
-        });
+        let after = [2, 3, 1, 4, 5]
+            .iter()
+            .fold(before.clone(), |device, number| device.with(SignIn { account: account(*number), generation: 1, at: NOW }));
         let known: Vec<_> = (1..=5).filter(|number| after.known_to(account(*number), 1).is_some()).collect();
         assert_eq!((after.id, known), (before.id, vec![1, 3, 4, 5]));
         assert_ne!(device(&[1]).id, before.id);

@@ -71,7 +71,7 @@ impl Login {
         let target = Target::of(found.as_ref(), &attempt.identifier);
         let counted = self.throttle.attempt(Endpoint::Login, &attempt.client, &target).await;
         let admission = counted.inspect_err(|refusal| self.record_refusal(&target, &attempt.client, refusal))?;
-        let signed_in = self.verify(found, &attempt).await;
+        let signed_in = self.verify(found, &target, &attempt).await;
         match &signed_in {
             Err(LoginError::Invalid) => self.throttle.failed(admission).await,
             Ok(_) | Err(_) => self.throttle.give_back(admission).await,
@@ -90,9 +90,8 @@ impl Login {
         self.sessions.end(key).await.map(|_| ())
     }
 
-    async fn verify(&self, found: Option<Account>, attempt: &Attempt) -> Result<SignedIn, LoginError> {
-        let typed = Target::of(found.as_ref(), &attempt.identifier);
-        let failed = |reason| self.record(typed.party().clone(), Outcome::Failure, &attempt.client, Some(reason));
+    async fn verify(&self, found: Option<Account>, target: &Target, attempt: &Attempt) -> Result<SignedIn, LoginError> {
+        let failed = |reason| self.record(target.party().clone(), Outcome::Failure, &attempt.client, Some(reason));
         let matches = self.hasher.verify(&attempt.password, found.as_ref().map(|account| &account.password)).await?;
         let Some(account) = found.filter(|_| matches) else {
             failed("invalid_credentials");

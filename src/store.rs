@@ -19,6 +19,14 @@ pub use one_time::OneTimeStore;
 #[derive(Clone, Debug)]
 pub struct StoreError(pub String);
 
+/// The first and the last text that begin with what was typed, in the order of their bytes; canonical names and addresses
+/// are in lower case.
+fn beginnings(typed: &str) -> (String, String) {
+    let first = typed.trim().to_lowercase();
+    let last = format!("{first}{}", char::MAX);
+    (first, last)
+}
+
 impl std::fmt::Display for StoreError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)

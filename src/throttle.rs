@@ -117,6 +117,13 @@ impl Throttle {
         }
     }
 
+    /// Ends the account's lock, since its password has changed. Best effort: it ends by itself.
+    pub async fn lift(&self, account: AccountId) {
+        if let Err(error) = self.lockout.lift(account).await {
+            tracing::warn!(%error, %account, "a lock after too many failures could not be lifted, it ends by itself");
+        }
+    }
+
     /// Turns a flood of one client away; asks no store. Comes before anything else that costs something.
     ///
     /// # Errors
@@ -232,7 +239,12 @@ impl Throttle {
     }
 
     /// Counts against all of these that are not turned off, or against none.
-    async fn take(&self, endpoint: Endpoint, budgets: Vec<Budget>, now: Timestamp) -> Result<(Admission, Vec<(Policy, Counted)>), Throttled> {
+    async fn take(
+        &self,
+        endpoint: Endpoint,
+        budgets: Vec<Budget>,
+        now: Timestamp,
+    ) -> Result<(Admission, Vec<(Policy, Counted)>), Throttled> {
         let budgets: Vec<_> = budgets.into_iter().filter(|budget| budget.charge.limit.most > 0).collect();
         if budgets.is_empty() {
             return Ok((Admission::default(), Vec::new()));

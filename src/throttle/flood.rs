@@ -4,6 +4,7 @@
 use crate::clock::Stopwatch;
 use crate::store::Limit;
 use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use std::net::IpAddr;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 /// Turns floods away.
 pub(super) struct FloodGate {
-    limiter: RateLimiter<Option<IpAddr>, HashMapStateStore<Option<IpAddr>>, Monotonic>,
+    limiter: RateLimiter<Option<IpAddr>, HashMapStateStore<Option<IpAddr>>, Monotonic, NoOpMiddleware<Duration>>,
     limit: Limit,
 }
 
