@@ -185,8 +185,10 @@ pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
     Attempt { identifier: identifier.to_owned(), password: password(text), remember: false, client, replaces: None }
 }
 
+/// Somebody who registers, each with an address of their own.
 pub(crate) fn new_account(username: Option<&str>, email: &str, text: &str) -> NewAccount {
-    NewAccount { username: username.map(str::to_owned), email: email.to_owned(), password: password(text), client: Client::default() }
+    let client = Client { address: Some(crate::entropy::random_bytes::<16>().into()), ..Client::default() };
+    NewAccount { username: username.map(str::to_owned), email: email.to_owned(), password: password(text), client }
 }
 
 /// Sessions in memory; something may happen just before one is stored, and ending or rewriting may fail.

@@ -303,6 +303,23 @@ mod tests {
         assert_eq!(made(&format!("{}@example.org", "x".repeat(60))).await, format!("{}2", "x".repeat(31)));
     }
 
+    /// S4.8
+    #[tokio::test]
+    async fn a_client_registers_five_times_and_what_cannot_be_an_account_is_not_counted() {
+        let fixture = Fixture::new();
+        let register = async |name: &str, text: &str| {
+            let new = new_account(Some(name), &format!("{name}@example.com"), text);
+            fixture.registration.register(NewAccount { client: Client::default(), ..new }).await
+        };
+        for number in 0..5 {
+            assert!(matches!(register("alice", "short").await, Err(RegistrationError::Invalid(_))));
+            assert!(register(&format!("alice{number}"), PASSWORD).await.is_ok());
+        }
+        assert!(matches!(register("alice", PASSWORD).await, Err(RegistrationError::TooMany(_))));
+        fixture.clock.advance(std::time::Duration::from_mins(15));
+        assert!(register("alice", PASSWORD).await.is_ok());
+    }
+
     /// threats.md V15.4.2
     #[tokio::test(flavor = "multi_thread")]
     async fn of_32_registrations_of_one_name_at_once_exactly_one_succeeds() {
