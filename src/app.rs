@@ -11,7 +11,7 @@ use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
 use crate::config::{RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
 use crate::email_confirmation::EmailConfirmation;
-use crate::invitation::InvitationStore;
+use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
 use crate::login::Login;
 use crate::mail::{Outbox, OutboxStore};
@@ -54,8 +54,8 @@ pub struct App {
     pub one_time: Arc<dyn OneTimeStore>,
     /// Where letters wait; beside the accounts.
     pub letters: Arc<dyn OutboxStore>,
-    /// Where invitations are kept; beside the accounts.
-    pub invitations: Arc<dyn InvitationStore>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Hashes passwords.
     pub hasher: Hasher,
     /// Carries changes of accounts over to sessions.
@@ -142,6 +142,7 @@ impl App {
             reaches_sessions: role == Role::Gateway || sessions.shared(),
         };
         let outbox = Arc::new(Outbox { store: Arc::clone(&letters), clock: Arc::clone(&clock) });
+        let audit = Arc::new(Audit { store: audit, clock: Arc::clone(&clock) });
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
         Ok(Arc::new(Self {
             recovery: Arc::new(Recovery {
@@ -163,12 +164,19 @@ impl App {
                 resets: settings.accounts.reset.clone(),
                 secret: secret.clone(),
             }),
-            audit: Arc::new(Audit { store: audit, clock: Arc::clone(&clock) }),
+            invitations: Arc::new(Invitations {
+                store: invitations,
+                accounts: Arc::clone(&accounts),
+                outbox: Arc::clone(&outbox),
+                audit: Arc::clone(&audit),
+                clock: Arc::clone(&clock),
+                settings: Arc::clone(&settings),
+            }),
+            audit,
             outbox,
             counters,
             one_time,
             letters,
-            invitations,
             cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
             login: Arc::new(Login {
                 accounts: Arc::clone(&accounts),
@@ -217,6 +225,7 @@ impl App {
             registration: Arc::clone(&self.registration),
             profile: Arc::clone(&self.profile),
             administration: Arc::clone(&self.administration),
+            invitations: Arc::clone(&self.invitations),
             recovery: Arc::clone(&self.recovery),
             email_confirmation: Arc::clone(&self.email_confirmation),
             throttle: Arc::clone(&self.throttle),
