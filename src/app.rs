@@ -142,27 +142,42 @@ impl App {
             reaches_sessions: role == Role::Gateway || sessions.shared(),
         };
         let outbox = Arc::new(Outbox { store: Arc::clone(&letters), clock: Arc::clone(&clock) });
-        let audit = Arc::new(Audit { store: audit, clock: Arc::clone(&clock) });
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
+        let throttle = Arc::new(Throttle {
+            counters: Arc::clone(&counters),
+            clock: Arc::clone(&clock),
+            settings: settings.rate_limit,
+            resets: settings.accounts.reset.clone(),
+            secret: secret.clone(),
+        });
+        let audit = Arc::new(Audit { store: audit, clock: Arc::clone(&clock) });
+        let login = Arc::new(Login {
+            accounts: Arc::clone(&accounts),
+            sessions: Arc::clone(&sessions),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            settings: settings.sessions,
+        });
         Ok(Arc::new(Self {
             recovery: Arc::new(Recovery {
                 accounts: Arc::clone(&accounts),
+                hasher: hasher.clone(),
+                clock: Arc::clone(&clock),
                 tokens: tokens.clone(),
                 outbox: Arc::clone(&outbox),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                marks: marks.clone(),
+                login: Arc::clone(&login),
                 settings: settings.accounts.clone(),
+                prefix: settings.server.prefix.clone(),
+                sends_mail: settings.email.transport.is_some(),
             }),
             email_confirmation: Arc::new(EmailConfirmation {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
                 tokens,
                 outbox: Arc::clone(&outbox),
-            }),
-            throttle: Arc::new(Throttle {
-                counters: Arc::clone(&counters),
-                clock: Arc::clone(&clock),
-                settings: settings.rate_limit,
-                resets: settings.accounts.reset.clone(),
-                secret: secret.clone(),
             }),
             invitations: Arc::new(Invitations {
                 store: invitations,
@@ -172,19 +187,14 @@ impl App {
                 clock: Arc::clone(&clock),
                 settings: Arc::clone(&settings),
             }),
+            throttle,
             audit,
             outbox,
             counters,
             one_time,
             letters,
             cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
-            login: Arc::new(Login {
-                accounts: Arc::clone(&accounts),
-                sessions: Arc::clone(&sessions),
-                hasher: hasher.clone(),
-                clock: Arc::clone(&clock),
-                settings: settings.sessions,
-            }),
+            login,
             registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
