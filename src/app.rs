@@ -11,7 +11,7 @@ use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
 use crate::config::{RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
 use crate::email_confirmation::EmailConfirmation;
-use crate::invitation::InvitationStore;
+use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
 use crate::login::Login;
 use crate::mail::{Outbox, OutboxStore};
@@ -54,8 +54,8 @@ pub struct App {
     pub one_time: Arc<dyn OneTimeStore>,
     /// Where letters wait; beside the accounts.
     pub letters: Arc<dyn OutboxStore>,
-    /// Where invitations are kept; beside the accounts.
-    pub invitations: Arc<dyn InvitationStore>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Hashes passwords.
     pub hasher: Hasher,
     /// Carries changes of accounts over to sessions.
@@ -151,12 +151,27 @@ impl App {
             secret: secret.clone(),
         });
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
+        let login = Arc::new(Login {
+            accounts: Arc::clone(&accounts),
+            sessions: Arc::clone(&sessions),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            settings: settings.sessions,
+        });
         Ok(Arc::new(Self {
             recovery: Arc::new(Recovery {
                 accounts: Arc::clone(&accounts),
+                hasher: hasher.clone(),
+                clock: Arc::clone(&clock),
                 tokens: tokens.clone(),
                 outbox: Arc::clone(&outbox),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                marks: marks.clone(),
+                login: Arc::clone(&login),
                 settings: settings.accounts.clone(),
+                prefix: settings.server.prefix.clone(),
+                sends_mail: settings.email.transport.is_some(),
             }),
             email_confirmation: Arc::new(EmailConfirmation {
                 accounts: Arc::clone(&accounts),
@@ -164,18 +179,19 @@ impl App {
                 tokens,
                 outbox: Arc::clone(&outbox),
             }),
+            invitations: Arc::new(Invitations {
+                store: invitations,
+                accounts: Arc::clone(&accounts),
+                outbox: Arc::clone(&outbox),
+                audit: Arc::clone(&audit),
+                clock: Arc::clone(&clock),
+                settings: Arc::clone(&settings),
+            }),
             counters,
             one_time,
             letters,
-            invitations,
             cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
-            login: Arc::new(Login {
-                accounts: Arc::clone(&accounts),
-                sessions: Arc::clone(&sessions),
-                hasher: hasher.clone(),
-                clock: Arc::clone(&clock),
-                settings: settings.sessions,
-            }),
+            login,
             registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
@@ -225,6 +241,7 @@ impl App {
             registration: Arc::clone(&self.registration),
             profile: Arc::clone(&self.profile),
             administration: Arc::clone(&self.administration),
+            invitations: Arc::clone(&self.invitations),
             recovery: Arc::clone(&self.recovery),
             email_confirmation: Arc::clone(&self.email_confirmation),
             throttle: Arc::clone(&self.throttle),

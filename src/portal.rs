@@ -27,6 +27,7 @@ use crate::clock::SharedClock;
 use crate::config::{Secret, Settings};
 use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
+use crate::invitation::Invitations;
 use crate::login::Login;
 use crate::mail::Outbox;
 use crate::profile::Profile;
@@ -101,6 +102,8 @@ pub struct Portal {
     pub profile: Arc<Profile>,
     /// An administrator's acts.
     pub administration: Arc<Administration>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Getting back into an account.
     pub recovery: Arc<Recovery>,
     /// Showing addresses to be one's own.
@@ -136,6 +139,8 @@ pub struct UseCases {
     pub profile: Arc<Profile>,
     /// An administrator's acts.
     pub administration: Arc<Administration>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Getting back into an account.
     pub recovery: Arc<Recovery>,
     /// Showing addresses to be one's own.
@@ -160,7 +165,8 @@ impl Portal {
         settings: Arc<Settings>,
         clock: SharedClock,
     ) -> Result<Self, AssetError> {
-        let UseCases { login, registration, profile, administration, recovery, email_confirmation, throttle, audit, outbox } = use_cases;
+        let UseCases { login, registration, profile, administration, invitations, recovery, email_confirmation, throttle, audit, outbox } =
+            use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
@@ -168,6 +174,7 @@ impl Portal {
             registration,
             profile,
             administration,
+            invitations,
             recovery,
             email_confirmation,
             throttle,

@@ -2,6 +2,7 @@
 //! [`account_stores`] or [`session_stores`].
 
 mod counters;
+mod invitations;
 mod one_time;
 mod races;
 mod search;
