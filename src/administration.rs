@@ -102,6 +102,12 @@ impl Administration {
         Self { actor, ..self.clone() }
     }
 
+    /// Who acts.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// Makes an account.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub mod headers;
 #[cfg(test)]
 mod journeys;
 mod links;
+mod moment;
 mod pages;
 mod palette;
 pub mod problem;
@@ -44,7 +45,7 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, forgot, login, logout, password, register};
+use pages::{account, activity, admin, confirm, forgot, login, logout, password, register, sessions};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -201,6 +202,15 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/forgot", get(forgot::show))
         .route("/account", get(account::show).post(account::submit))
         .route("/account/password", get(password::show).post(password::submit))
+        .route("/account/sessions", get(sessions::show).post(sessions::submit))
+        .route("/account/activity", get(activity::show))
+        .route("/account/confirm", get(confirm::show).post(confirm::submit))
+        .route("/admin", get(admin::show))
+        .route("/admin/users", get(admin::users::show))
+        .route("/admin/users/{id}", get(admin::user::show).post(admin::user::submit))
+        .route("/admin/sessions", get(admin::sessions::show).post(admin::sessions::submit))
+        .route("/admin/activity", get(admin::activity::show))
+        .route("/admin/invitations", get(admin::invitations::show).post(admin::invitations::submit))
         .route("/profile", get(account::profile))
         .route("/session", get(account::session))
         .route("/assets/{name}", get(asset));
