@@ -54,16 +54,16 @@ impl Nav {
     }
 
     /// Pages for everybody.
-    fn own(&self) -> &'static [Place] {
+    pub(super) fn own(&self) -> &'static [Place] {
         &OWN
     }
 
     /// Pages for administrators; none for others.
-    fn administration(&self) -> &'static [Place] {
+    pub(super) fn administration(&self) -> &'static [Place] {
         if self.administrator { &ADMINISTRATION } else { &[] }
     }
 
-    fn is_at(&self, place: &Place) -> bool {
+    pub(super) fn is_at(&self, place: &Place) -> bool {
         self.here == place.here
     }
 }

@@ -89,6 +89,7 @@ fn in_words(action: Action) -> &'static str {
         Action::GroupChange => "groups changed",
         Action::InvitationCreation => "invitation made",
         Action::InvitationRevocation => "invitation taken back",
+        Action::Unknown => "something that a newer version recorded",
     }
 }
 

@@ -100,8 +100,8 @@ async fn listed(call: &Call, account: &Account, status: StatusCode, problems: &P
         Err(error) => return failed(call, &error),
     };
     let (now, own) = (call.portal.clock.now(), own_key(call));
-    let row = |(key, session): &(SessionKey, _)| Row { own: Some(key) == own, ..Row::of(key, session, now) };
-    let mut sessions: Vec<Row> = sessions.iter().map(row).collect();
+    let rows = sessions.iter().map(|(key, session)| Row { own: Some(key) == own, ..Row::of(key, session, now) });
+    let mut sessions: Vec<Row> = rows.collect();
     sessions.sort_by_key(|row| !row.own);
     let page = Page {
         look: &call.portal.look,

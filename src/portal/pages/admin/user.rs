@@ -72,9 +72,8 @@ const ACTS: [(&str, Act, &str); 6] = [
 pub(in crate::portal) async fn show(admin: Admin, Path(id): Path<String>) -> Response {
     match find(&admin, &id).await {
         Ok(account) => {
-            let groups = joined(&account);
-            let page = page(&admin, &account, &groups, &Problems::default());
-            admin.call.page(StatusCode::OK, &page)
+            let (groups, problems) = (joined(&account), Problems::default());
+            admin.call.page(StatusCode::OK, &page(&admin, &account, &groups, &problems))
         }
         Err(response) => *response,
     }
