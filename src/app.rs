@@ -11,7 +11,7 @@ use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
 use crate::config::{RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
 use crate::email_confirmation::EmailConfirmation;
-use crate::invitation::InvitationStore;
+use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
 use crate::lockout::Lockout;
 use crate::login::Login;
@@ -30,7 +30,7 @@ use crate::store::sqlite::{
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
 use crate::throttle::{CounterKeys, Throttle};
-use background::Background;
+use background::{Background, Work};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -55,8 +55,8 @@ pub struct App {
     pub one_time: Arc<dyn OneTimeStore>,
     /// Where letters wait; beside the accounts.
     pub letters: Arc<dyn OutboxStore>,
-    /// Where invitations are kept; beside the accounts.
-    pub invitations: Arc<dyn InvitationStore>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Hashes passwords.
     pub hasher: Hasher,
     /// Carries changes of accounts over to sessions.
@@ -142,8 +142,9 @@ impl App {
             sessions: Arc::clone(&sessions),
             reaches_sessions: role == Role::Gateway || sessions.shared(),
         };
+        let audit = Audit::start(audit, Arc::clone(&clock));
+        let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
         let outbox = Arc::new(Outbox { store: Arc::clone(&letters), clock: Arc::clone(&clock) });
-        let audit = Arc::new(Audit { store: audit, clock: Arc::clone(&clock) });
         let lockout = Arc::new(Lockout {
             counters: Arc::clone(&counters),
             clock: Arc::clone(&clock),
@@ -154,12 +155,30 @@ impl App {
         });
         let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone()));
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
+        let login = Arc::new(Login {
+            accounts: Arc::clone(&accounts),
+            sessions: Arc::clone(&sessions),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            throttle: Arc::clone(&throttle),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+            settings: settings.sessions,
+        });
         Ok(Arc::new(Self {
             recovery: Arc::new(Recovery {
                 accounts: Arc::clone(&accounts),
+                hasher: hasher.clone(),
+                clock: Arc::clone(&clock),
                 tokens: tokens.clone(),
                 outbox: Arc::clone(&outbox),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                marks: marks.clone(),
+                login: Arc::clone(&login),
                 settings: settings.accounts.clone(),
+                prefix: settings.server.prefix.clone(),
+                sends_mail: settings.email.transport.is_some(),
             }),
             email_confirmation: Arc::new(EmailConfirmation {
                 accounts: Arc::clone(&accounts),
@@ -167,21 +186,19 @@ impl App {
                 tokens,
                 outbox: Arc::clone(&outbox),
             }),
+            invitations: Arc::new(Invitations {
+                store: invitations,
+                accounts: Arc::clone(&accounts),
+                outbox: Arc::clone(&outbox),
+                audit: Arc::clone(&audit),
+                clock: Arc::clone(&clock),
+                settings: Arc::clone(&settings),
+            }),
             counters,
             one_time,
             letters,
-            invitations,
             cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
-            login: Arc::new(Login {
-                accounts: Arc::clone(&accounts),
-                sessions: Arc::clone(&sessions),
-                hasher: hasher.clone(),
-                clock: Arc::clone(&clock),
-                throttle: Arc::clone(&throttle),
-                outbox: Arc::clone(&outbox),
-                audit: Arc::clone(&audit),
-                settings: settings.sessions,
-            }),
+            login,
             registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
@@ -233,6 +250,7 @@ impl App {
             registration: Arc::clone(&self.registration),
             profile: Arc::clone(&self.profile),
             administration: Arc::clone(&self.administration),
+            invitations: Arc::clone(&self.invitations),
             recovery: Arc::clone(&self.recovery),
             email_confirmation: Arc::clone(&self.email_confirmation),
             throttle: Arc::clone(&self.throttle),
@@ -246,8 +264,14 @@ impl App {
     /// # Errors
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
-        let started = Background::start(self.marks.clone(), Arc::clone(&self.sessions), Arc::clone(&self.clock));
-        let background = started.map_err(|error| OpenError(format!("cannot start a thread beside requests: {error}")))?;
+        let work = Work {
+            marks: self.marks.clone(),
+            sessions: Arc::clone(&self.sessions),
+            audit: Arc::clone(&self.audit),
+            audit_retention: self.settings.audit.retention,
+            clock: Arc::clone(&self.clock),
+        };
+        let background = Background::start(work).map_err(|error| OpenError(format!("cannot start a thread beside requests: {error}")))?;
         *self.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(background);
         Ok(())
     }

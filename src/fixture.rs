@@ -3,7 +3,7 @@
 
 use crate::account::{AccountStore, Hasher, Password, PasswordProfile};
 use crate::administration::{Actor, AddedAccount, Administration};
-use crate::audit::Audit;
+use crate::audit::{Audit, Filter, Record};
 use crate::client::Client;
 use crate::clock::{ManualClock, SharedClock, Timestamp};
 use crate::config::{
@@ -38,6 +38,7 @@ pub(crate) struct Fixture {
     pub(crate) registration: Arc<Registration>,
     pub(crate) profile: Arc<Profile>,
     pub(crate) administration: Arc<Administration>,
+    pub(crate) audit: Arc<Audit>,
     _folder: TempDir,
 }
 
@@ -93,9 +94,9 @@ impl Fixture {
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
+        let audit = Arc::new(Audit::start(Arc::new(SqliteAudit::new(Arc::clone(&database))), Arc::clone(&clock)).unwrap());
         let hasher = Hasher::start_patient(settings.hash);
         let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
-        let audit = Arc::new(Audit { store: Arc::new(SqliteAudit::new(Arc::clone(&database))), clock: Arc::clone(&clock) });
         let outbox = Arc::new(Outbox { store: Arc::new(SqliteOutbox::new(database)), clock: Arc::clone(&clock) });
         let lockout = Arc::new(Lockout {
             counters: Arc::new(MemoryCounters::default()),
@@ -141,11 +142,12 @@ impl Fixture {
                 clock,
                 settings,
                 marks: marks.clone(),
-                audit,
+                audit: Arc::clone(&audit),
                 outbox,
                 lockout,
                 actor: Actor::operator(),
             }),
+            audit,
             accounts,
             sessions: overtaken,
             clock: manual,
@@ -168,6 +170,13 @@ impl Fixture {
 
     pub(crate) async fn sign_in(&self, identifier: &str, text: &str) -> Result<SignedIn, LoginError> {
         self.login.sign_in(attempt(identifier, text)).await
+    }
+
+    /// All that was recorded, oldest first.
+    pub(crate) async fn recorded(&self) -> Vec<Record> {
+        let mut records = self.audit.list(Filter::default(), 1000).await.unwrap();
+        records.reverse();
+        records
     }
 
     pub(crate) async fn session(&self, key: &SessionKey) -> Option<Arc<Session>> {

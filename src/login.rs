@@ -102,9 +102,23 @@ impl Login {
             return Err(LoginError::Invalid);
         }
         let account = self.rehash(account, &attempt.password).await;
-        let signed_in = self.begin(account, attempt.remember, &attempt.client).await?;
-        if let Some(replaced) = &attempt.replaces {
-            self.replace(replaced, &signed_in).await?;
+        self.admit(account, attempt.remember, &attempt.client, attempt.replaces).await
+    }
+
+    /// Begins a session for somebody who has been shown to be the account's owner, in place of the browser's present one.
+    ///
+    /// # Errors
+    /// See [`LoginError`]; invalid where the account was locked or its password changed meanwhile.
+    pub(crate) async fn admit(
+        &self,
+        account: Account,
+        remember: bool,
+        client: &Client,
+        replaces: Option<SessionKey>,
+    ) -> Result<SignedIn, LoginError> {
+        let signed_in = self.begin(account, remember, client).await?;
+        if let Some(replaced) = replaces {
+            self.replace(&replaced, &signed_in).await?;
         }
         Ok(signed_in)
     }

@@ -12,6 +12,7 @@ pub mod headers;
 mod journeys;
 mod limited;
 mod links;
+mod moment;
 mod pages;
 mod palette;
 pub mod problem;
@@ -29,6 +30,7 @@ use crate::config::{Secret, Settings};
 use crate::device::DeviceKey;
 use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
+use crate::invitation::Invitations;
 use crate::login::Login;
 use crate::mail::Outbox;
 use crate::profile::Profile;
@@ -45,7 +47,7 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, forgot, login, logout, password, register};
+use pages::{account, activity, admin, confirm, forgot, login, logout, password, register, sessions};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -103,6 +105,8 @@ pub struct Portal {
     pub profile: Arc<Profile>,
     /// An administrator's acts.
     pub administration: Arc<Administration>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Getting back into an account.
     pub recovery: Arc<Recovery>,
     /// Showing addresses to be one's own.
@@ -139,6 +143,8 @@ pub struct UseCases {
     pub profile: Arc<Profile>,
     /// An administrator's acts.
     pub administration: Arc<Administration>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Getting back into an account.
     pub recovery: Arc<Recovery>,
     /// Showing addresses to be one's own.
@@ -163,7 +169,8 @@ impl Portal {
         settings: Arc<Settings>,
         clock: SharedClock,
     ) -> Result<Self, AssetError> {
-        let UseCases { login, registration, profile, administration, recovery, email_confirmation, throttle, audit, outbox } = use_cases;
+        let UseCases { login, registration, profile, administration, invitations, recovery, email_confirmation, throttle, audit, outbox } =
+            use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
@@ -171,6 +178,7 @@ impl Portal {
             registration,
             profile,
             administration,
+            invitations,
             recovery,
             email_confirmation,
             throttle,
@@ -192,17 +200,28 @@ impl Portal {
 /// THE ROUTE TABLE.
 pub fn router(portal: Arc<Portal>) -> Router {
     let own = Router::new()
+        .route("/", get(home))
         .route("/login", get(login::show).post(login::submit))
         .route("/register", get(register::show).post(register::submit))
         .route("/logout", get(logout::show).post(logout::submit))
         .route("/forgot", get(forgot::show))
         .route("/account", get(account::show).post(account::submit))
         .route("/account/password", get(password::show).post(password::submit))
+        .route("/account/sessions", get(sessions::show).post(sessions::submit))
+        .route("/account/activity", get(activity::show))
+        .route("/account/confirm", get(confirm::show).post(confirm::submit))
+        .route("/admin", get(admin::show))
+        .route("/admin/users", get(admin::users::show))
+        .route("/admin/users/{id}", get(admin::user::show).post(admin::user::submit))
+        .route("/admin/sessions", get(admin::sessions::show).post(admin::sessions::submit))
+        .route("/admin/activity", get(admin::activity::show))
+        .route("/admin/invitations", get(admin::invitations::show).post(admin::invitations::submit))
         .route("/profile", get(account::profile))
         .route("/session", get(account::session))
         .route("/assets/{name}", get(asset));
     Router::new()
         .nest(&portal.look.prefix, own)
+        .route(&format!("{}/", portal.look.prefix), get(home))
         .route("/.well-known/change-password", get(change_password))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -212,6 +231,11 @@ pub fn router(portal: Arc<Portal>) -> Router {
 
 async fn asset(State(portal): State<Arc<Portal>>, Path(name): Path<String>, headers: HeaderMap, request: Request) -> Response {
     portal.assets.serve(&name, &headers).unwrap_or_else(|| portal.errors.response(&Fault::NotFound, &request.into_parts().0))
+}
+
+/// Who asks for the prefix alone wants the page that leads to all others.
+async fn home(call: Call) -> Response {
+    call.to_page(StatusCode::FOUND, "/account")
 }
 
 /// Where password managers look for the page that changes a password (W3C "A Well-Known URL for Changing Passwords").

@@ -1,7 +1,7 @@
 //! Making one's own account. No HTTP here.
 
 use crate::account::{
-    Account, AccountId, AccountStore, CreateError, Email, Field, HashError, Hasher, Password, Username, is_name_byte, is_reserved,
+    Account, AccountId, AccountStore, CreateError, Email, Field, Group, HashError, Hasher, Password, Username, is_name_byte, is_reserved,
 };
 use crate::client::Client;
 use crate::clock::SharedClock;
@@ -206,6 +206,25 @@ pub(crate) fn check_username(typed: &str, reserved: &[String]) -> Result<Usernam
         return Err(FieldProblem::new("username", "reserved", &"this name is reserved, choose another"));
     }
     Ok(username)
+}
+
+/// The groups that an operator gives, each once.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn check_groups(typed: &[String]) -> Result<Vec<Group>, FieldProblem> {
+    let mut checked: Vec<Group> = Vec::new();
+    for text in typed {
+        let group = Group::parse(text).map_err(|error| FieldProblem::new("groups", "invalid", &error))?;
+        if !checked.contains(&group) {
+            checked.push(group);
+        }
+    }
+    if !Group::fit_together(&checked) {
+        let most = Group::MAX_TOGETHER;
+        return Err(FieldProblem::new("groups", "too_long", &format_args!("an account's groups may have {most} bytes together")));
+    }
+    Ok(checked)
 }
 
 impl FieldProblem {
