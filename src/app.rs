@@ -6,13 +6,14 @@ mod background;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
-use crate::administration::Administration;
+use crate::administration::{Actor, Administration};
 use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
 use crate::config::{RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
 use crate::email_confirmation::EmailConfirmation;
-use crate::invitation::InvitationStore;
+use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
+use crate::lockout::Lockout;
 use crate::login::Login;
 use crate::mail::{Outbox, OutboxStore};
 use crate::portal::UseCases;
@@ -28,7 +29,7 @@ use crate::store::sqlite::{
     Database, SqliteAccounts, SqliteAudit, SqliteCounters, SqliteInvitations, SqliteOneTime, SqliteOutbox, SqliteSessions,
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
-use crate::throttle::Throttle;
+use crate::throttle::{CounterKeys, Throttle};
 use background::{Background, Work};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,8 +55,8 @@ pub struct App {
     pub one_time: Arc<dyn OneTimeStore>,
     /// Where letters wait; beside the accounts.
     pub letters: Arc<dyn OutboxStore>,
-    /// Where invitations are kept; beside the accounts.
-    pub invitations: Arc<dyn InvitationStore>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Hashes passwords.
     pub hasher: Hasher,
     /// Carries changes of accounts over to sessions.
@@ -144,13 +145,40 @@ impl App {
         let audit = Audit::start(audit, Arc::clone(&clock));
         let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
         let outbox = Arc::new(Outbox { store: Arc::clone(&letters), clock: Arc::clone(&clock) });
+        let lockout = Arc::new(Lockout {
+            counters: Arc::clone(&counters),
+            clock: Arc::clone(&clock),
+            settings: settings.accounts.lockout.clone(),
+            keys: CounterKeys::derive(&secret),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+        });
+        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone()));
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
+        let login = Arc::new(Login {
+            accounts: Arc::clone(&accounts),
+            sessions: Arc::clone(&sessions),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            throttle: Arc::clone(&throttle),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+            settings: settings.sessions,
+        });
         Ok(Arc::new(Self {
             recovery: Arc::new(Recovery {
                 accounts: Arc::clone(&accounts),
+                hasher: hasher.clone(),
+                clock: Arc::clone(&clock),
                 tokens: tokens.clone(),
                 outbox: Arc::clone(&outbox),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                marks: marks.clone(),
+                login: Arc::clone(&login),
                 settings: settings.accounts.clone(),
+                prefix: settings.server.prefix.clone(),
+                sends_mail: settings.email.transport.is_some(),
             }),
             email_confirmation: Arc::new(EmailConfirmation {
                 accounts: Arc::clone(&accounts),
@@ -158,37 +186,33 @@ impl App {
                 tokens,
                 outbox: Arc::clone(&outbox),
             }),
-            throttle: Arc::new(Throttle {
-                counters: Arc::clone(&counters),
+            invitations: Arc::new(Invitations {
+                store: invitations,
+                accounts: Arc::clone(&accounts),
+                outbox: Arc::clone(&outbox),
+                audit: Arc::clone(&audit),
                 clock: Arc::clone(&clock),
-                settings: settings.rate_limit,
-                resets: settings.accounts.reset.clone(),
-                secret: secret.clone(),
+                settings: Arc::clone(&settings),
             }),
-            audit,
-            outbox,
             counters,
             one_time,
             letters,
-            invitations,
             cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
-            login: Arc::new(Login {
-                accounts: Arc::clone(&accounts),
-                sessions: Arc::clone(&sessions),
-                hasher: hasher.clone(),
-                clock: Arc::clone(&clock),
-                settings: settings.sessions,
-            }),
+            login,
             registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
+                throttle: Arc::clone(&throttle),
                 settings: settings.accounts.clone(),
             }),
             profile: Arc::new(Profile {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
                 hasher: hasher.clone(),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
                 clock: Arc::clone(&clock),
                 accounts_settings: settings.accounts.clone(),
                 session_settings: settings.sessions,
@@ -199,7 +223,14 @@ impl App {
                 clock: Arc::clone(&clock),
                 settings: settings.accounts.clone(),
                 marks: marks.clone(),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
+                lockout: Arc::clone(&lockout),
+                actor: Actor::operator(),
             }),
+            throttle,
+            audit,
+            outbox,
             settings,
             clock,
             secret,
@@ -219,6 +250,7 @@ impl App {
             registration: Arc::clone(&self.registration),
             profile: Arc::clone(&self.profile),
             administration: Arc::clone(&self.administration),
+            invitations: Arc::clone(&self.invitations),
             recovery: Arc::clone(&self.recovery),
             email_confirmation: Arc::clone(&self.email_confirmation),
             throttle: Arc::clone(&self.throttle),

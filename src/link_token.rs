@@ -54,10 +54,16 @@ impl LinkToken {
         &self.0
     }
 
-    /// SHA-256, in lower-case hex: what stores know it by.
+    /// SHA-256: what stores know it by.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+
+    /// The same in lower-case hex.
     #[must_use]
     pub fn digest(&self) -> String {
-        Sha256::digest(self.0.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        self.sha256().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -92,11 +98,24 @@ impl LinkTokens {
         lifetime: Duration,
     ) -> Result<(LinkToken, Timestamp), StoreError> {
         let token = LinkToken::random();
-        let now = self.clock.now();
-        let until = now.plus(lifetime);
-        let record = serde_json::to_vec(record).map_err(|error| StoreError(format!("a token's record cannot be written: {error}")))?;
-        self.store.put(&purpose.key(&token), &record, now, until).await?;
+        let until = self.clock.now().plus(lifetime);
+        self.put_back(purpose, &token, record, until).await?;
         Ok((token, until))
+    }
+
+    /// Puts back what was taken, where that led to nothing.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn put_back(
+        &self,
+        purpose: Purpose,
+        token: &LinkToken,
+        record: &(impl Serialize + Sync),
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let record = serde_json::to_vec(record).map_err(|error| StoreError(format!("a token's record cannot be written: {error}")))?;
+        self.store.put(&purpose.key(token), &record, self.clock.now(), until).await
     }
 
     /// What the token is for, if it still works. It stays.

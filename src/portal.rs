@@ -10,7 +10,9 @@ pub mod error_page;
 pub mod headers;
 #[cfg(test)]
 mod journeys;
+mod limited;
 mod links;
+mod moment;
 mod pages;
 mod palette;
 pub mod problem;
@@ -25,8 +27,10 @@ use crate::administration::Administration;
 use crate::audit::Audit;
 use crate::clock::SharedClock;
 use crate::config::{Secret, Settings};
+use crate::device::DeviceKey;
 use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
+use crate::invitation::Invitations;
 use crate::login::Login;
 use crate::mail::Outbox;
 use crate::profile::Profile;
@@ -43,7 +47,7 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, forgot, login, logout, password, register};
+use pages::{account, activity, admin, confirm, forgot, login, logout, password, register, sessions};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -101,6 +105,8 @@ pub struct Portal {
     pub profile: Arc<Profile>,
     /// An administrator's acts.
     pub administration: Arc<Administration>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Getting back into an account.
     pub recovery: Arc<Recovery>,
     /// Showing addresses to be one's own.
@@ -120,6 +126,7 @@ pub struct Portal {
     /// Error pages in the portal's looks, for the gateway too.
     pub errors: ErrorPages,
     csrf: CsrfKey,
+    device_key: DeviceKey,
     assets: Assets,
     look: Arc<Look>,
     hsts: Option<HeaderValue>,
@@ -136,6 +143,8 @@ pub struct UseCases {
     pub profile: Arc<Profile>,
     /// An administrator's acts.
     pub administration: Arc<Administration>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Getting back into an account.
     pub recovery: Arc<Recovery>,
     /// Showing addresses to be one's own.
@@ -160,7 +169,8 @@ impl Portal {
         settings: Arc<Settings>,
         clock: SharedClock,
     ) -> Result<Self, AssetError> {
-        let UseCases { login, registration, profile, administration, recovery, email_confirmation, throttle, audit, outbox } = use_cases;
+        let UseCases { login, registration, profile, administration, invitations, recovery, email_confirmation, throttle, audit, outbox } =
+            use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
@@ -168,6 +178,7 @@ impl Portal {
             registration,
             profile,
             administration,
+            invitations,
             recovery,
             email_confirmation,
             throttle,
@@ -177,6 +188,7 @@ impl Portal {
             clock,
             errors: ErrorPages::new(look.clone()),
             csrf: CsrfKey::derive(secret, settings.secret_previous.as_ref()),
+            device_key: DeviceKey::derive(secret, settings.secret_previous.as_ref()),
             hsts: headers::hsts(&settings),
             settings,
             assets,
@@ -195,6 +207,15 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/forgot", get(forgot::show))
         .route("/account", get(account::show).post(account::submit))
         .route("/account/password", get(password::show).post(password::submit))
+        .route("/account/sessions", get(sessions::show).post(sessions::submit))
+        .route("/account/activity", get(activity::show))
+        .route("/account/confirm", get(confirm::show).post(confirm::submit))
+        .route("/admin", get(admin::show))
+        .route("/admin/users", get(admin::users::show))
+        .route("/admin/users/{id}", get(admin::user::show).post(admin::user::submit))
+        .route("/admin/sessions", get(admin::sessions::show).post(admin::sessions::submit))
+        .route("/admin/activity", get(admin::activity::show))
+        .route("/admin/invitations", get(admin::invitations::show).post(admin::invitations::submit))
         .route("/profile", get(account::profile))
         .route("/session", get(account::session))
         .route("/assets/{name}", get(asset));
