@@ -65,6 +65,14 @@ pub struct Account {
     pub password: PasswordHash,
     /// Locked by an operator: may not sign in, and has no sessions.
     pub locked: bool,
+    /// Locked by the gateway after too many failures, until then. For people to see: what is refused is decided by the
+    /// counters of `throttle`.
+    pub locked_until: Option<Timestamp>,
+    /// When a password reset was last asked for.
+    pub reset_requested_at: Option<Timestamp>,
+    /// How often a password reset was asked for since the password last changed. A reset link names the number that
+    /// it was made at, so that a newer request ends the older links.
+    pub reset_requests: u32,
     /// Raised by everything that must end what was issued before: lock, password change, reset.
     pub generation: u64,
     /// What the account's sessions still have to learn (see [`SessionMark`]).

@@ -1,24 +1,36 @@
 //! The composition root: from settings to stores, use cases and what runs beside requests. The only file that names
-//! concrete adapters; a new store is named in `open_accounts` or `open_sessions`.
+//! concrete adapters; a new store is named in `open_user_stores` or
+//! `open_session_stores`.
 
 mod background;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
-use crate::administration::Administration;
+use crate::administration::{Actor, Administration};
+use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
 use crate::config::{RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
+use crate::email_confirmation::EmailConfirmation;
+use crate::invitation::{InvitationStore, Invitations};
+use crate::link_token::LinkTokens;
+use crate::lockout::Lockout;
 use crate::login::Login;
+use crate::mail::{Outbox, OutboxStore};
+use crate::portal::UseCases;
 use crate::profile::Profile;
+use crate::recovery::Recovery;
 use crate::registration::Registration;
 use crate::session::{CookieKey, SessionStore};
 use crate::session_marks::SessionMarks;
-use crate::store::StoreError;
-use crate::store::memory::MemorySessions;
-use crate::store::mongo::MongoAccounts;
-use crate::store::redis::{Link, RedisSessions};
-use crate::store::sqlite::{Database, SqliteAccounts, SqliteSessions};
-use background::Background;
+use crate::store::memory::{MemoryCounters, MemoryOneTime, MemorySessions};
+use crate::store::mongo::{MongoAccounts, MongoAudit, MongoDatabase, MongoInvitations, MongoOutbox};
+use crate::store::redis::{Link, RedisCounters, RedisOneTime, RedisSessions};
+use crate::store::sqlite::{
+    Database, SqliteAccounts, SqliteAudit, SqliteCounters, SqliteInvitations, SqliteOneTime, SqliteOutbox, SqliteSessions,
+};
+use crate::store::{CounterStore, OneTimeStore, StoreError};
+use crate::throttle::{CounterKeys, Throttle};
+use background::{Background, Work};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,6 +49,14 @@ pub struct App {
     pub accounts: Arc<dyn AccountStore>,
     /// Where sessions are kept.
     pub sessions: Arc<dyn SessionStore>,
+    /// Where attempts are counted; beside the sessions.
+    pub counters: Arc<dyn CounterStore>,
+    /// Where tokens of links are kept; beside the sessions.
+    pub one_time: Arc<dyn OneTimeStore>,
+    /// Where letters wait; beside the accounts.
+    pub letters: Arc<dyn OutboxStore>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Hashes passwords.
     pub hasher: Hasher,
     /// Carries changes of accounts over to sessions.
@@ -49,6 +69,16 @@ pub struct App {
     pub profile: Arc<Profile>,
     /// An operator's acts.
     pub administration: Arc<Administration>,
+    /// Getting back into an account.
+    pub recovery: Arc<Recovery>,
+    /// Showing addresses to be one's own.
+    pub email_confirmation: Arc<EmailConfirmation>,
+    /// Limits of attempts.
+    pub throttle: Arc<Throttle>,
+    /// Who did what.
+    pub audit: Arc<Audit>,
+    /// Takes letters.
+    pub outbox: Arc<Outbox>,
     background: Mutex<Option<Background>>,
 }
 
@@ -102,8 +132,8 @@ impl App {
 
     fn open_as(role: Role, settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
         let mut databases = Databases::default();
-        let accounts = open_accounts(&settings.stores.users, &mut databases)?;
-        let sessions = open_sessions(role, &settings, &mut databases)?;
+        let UserStores { accounts, letters, audit, invitations } = open_user_stores(&settings.stores.users, &mut databases)?;
+        let SessionStores { sessions, counters, one_time } = open_session_stores(role, &settings, &mut databases)?;
         let secret = secret::resolve(&settings.secret)?;
         let hasher =
             Hasher::start(settings.accounts.hash).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))?;
@@ -112,25 +142,77 @@ impl App {
             sessions: Arc::clone(&sessions),
             reaches_sessions: role == Role::Gateway || sessions.shared(),
         };
+        let audit = Audit::start(audit, Arc::clone(&clock));
+        let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
+        let outbox = Arc::new(Outbox { store: Arc::clone(&letters), clock: Arc::clone(&clock) });
+        let lockout = Arc::new(Lockout {
+            counters: Arc::clone(&counters),
+            clock: Arc::clone(&clock),
+            settings: settings.accounts.lockout.clone(),
+            keys: CounterKeys::derive(&secret),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+        });
+        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone()));
+        let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
+        let login = Arc::new(Login {
+            accounts: Arc::clone(&accounts),
+            sessions: Arc::clone(&sessions),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            throttle: Arc::clone(&throttle),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+            settings: settings.sessions,
+        });
         Ok(Arc::new(Self {
-            cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
-            login: Arc::new(Login {
+            recovery: Arc::new(Recovery {
                 accounts: Arc::clone(&accounts),
-                sessions: Arc::clone(&sessions),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
-                settings: settings.sessions,
+                tokens: tokens.clone(),
+                outbox: Arc::clone(&outbox),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                marks: marks.clone(),
+                login: Arc::clone(&login),
+                settings: settings.accounts.clone(),
+                prefix: settings.server.prefix.clone(),
+                sends_mail: settings.email.transport.is_some(),
             }),
+            email_confirmation: Arc::new(EmailConfirmation {
+                accounts: Arc::clone(&accounts),
+                sessions: Arc::clone(&sessions),
+                tokens,
+                outbox: Arc::clone(&outbox),
+            }),
+            invitations: Arc::new(Invitations {
+                store: invitations,
+                accounts: Arc::clone(&accounts),
+                outbox: Arc::clone(&outbox),
+                audit: Arc::clone(&audit),
+                clock: Arc::clone(&clock),
+                settings: Arc::clone(&settings),
+            }),
+            counters,
+            one_time,
+            letters,
+            cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
+            login,
             registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
+                throttle: Arc::clone(&throttle),
                 settings: settings.accounts.clone(),
             }),
             profile: Arc::new(Profile {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
                 hasher: hasher.clone(),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
                 clock: Arc::clone(&clock),
                 accounts_settings: settings.accounts.clone(),
                 session_settings: settings.sessions,
@@ -141,7 +223,14 @@ impl App {
                 clock: Arc::clone(&clock),
                 settings: settings.accounts.clone(),
                 marks: marks.clone(),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
+                lockout: Arc::clone(&lockout),
+                actor: Actor::operator(),
             }),
+            throttle,
+            audit,
+            outbox,
             settings,
             clock,
             secret,
@@ -153,13 +242,36 @@ impl App {
         }))
     }
 
+    /// What the pages work with.
+    #[must_use]
+    pub fn use_cases(&self) -> UseCases {
+        UseCases {
+            login: Arc::clone(&self.login),
+            registration: Arc::clone(&self.registration),
+            profile: Arc::clone(&self.profile),
+            administration: Arc::clone(&self.administration),
+            invitations: Arc::clone(&self.invitations),
+            recovery: Arc::clone(&self.recovery),
+            email_confirmation: Arc::clone(&self.email_confirmation),
+            throttle: Arc::clone(&self.throttle),
+            audit: Arc::clone(&self.audit),
+            outbox: Arc::clone(&self.outbox),
+        }
+    }
+
     /// Starts what runs beside requests: finishing marks and removing expired sessions. It ends with the app.
     ///
     /// # Errors
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
-        let started = Background::start(self.marks.clone(), Arc::clone(&self.sessions), Arc::clone(&self.clock));
-        let background = started.map_err(|error| OpenError(format!("cannot start a thread beside requests: {error}")))?;
+        let work = Work {
+            marks: self.marks.clone(),
+            sessions: Arc::clone(&self.sessions),
+            audit: Arc::clone(&self.audit),
+            audit_retention: self.settings.audit.retention,
+            clock: Arc::clone(&self.clock),
+        };
+        let background = Background::start(work).map_err(|error| OpenError(format!("cannot start a thread beside requests: {error}")))?;
         *self.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(background);
         Ok(())
     }
@@ -185,24 +297,71 @@ fn same_file(one: &Path, other: &Path) -> bool {
     one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-fn open_accounts(kind: &UserStore, databases: &mut Databases) -> Result<Arc<dyn AccountStore>, StoreError> {
+/// What is kept where accounts are.
+struct UserStores {
+    accounts: Arc<dyn AccountStore>,
+    letters: Arc<dyn OutboxStore>,
+    audit: Arc<dyn AuditStore>,
+    invitations: Arc<dyn InvitationStore>,
+}
+
+/// What is kept where sessions are.
+struct SessionStores {
+    sessions: Arc<dyn SessionStore>,
+    counters: Arc<dyn CounterStore>,
+    one_time: Arc<dyn OneTimeStore>,
+}
+
+fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserStores, StoreError> {
     match kind {
-        UserStore::Sqlite(path) => Ok(Arc::new(SqliteAccounts::new(databases.open(path)?))),
-        UserStore::Mongo(url) => Ok(Arc::new(MongoAccounts::open(url, STORE_PATIENCE)?)),
+        UserStore::Sqlite(path) => {
+            let database = databases.open(path)?;
+            Ok(UserStores {
+                accounts: Arc::new(SqliteAccounts::new(Arc::clone(&database))),
+                letters: Arc::new(SqliteOutbox::new(Arc::clone(&database))),
+                audit: Arc::new(SqliteAudit::new(Arc::clone(&database))),
+                invitations: Arc::new(SqliteInvitations::new(database)),
+            })
+        }
+        UserStore::Mongo(url) => {
+            let database = MongoDatabase::open(url, STORE_PATIENCE)?;
+            Ok(UserStores {
+                accounts: Arc::new(MongoAccounts::new(Arc::clone(&database))),
+                letters: Arc::new(MongoOutbox::new(Arc::clone(&database))),
+                audit: Arc::new(MongoAudit::new(Arc::clone(&database))),
+                invitations: Arc::new(MongoInvitations::new(database)),
+            })
+        }
     }
 }
 
-fn open_sessions(role: Role, settings: &Settings, databases: &mut Databases) -> Result<Arc<dyn SessionStore>, StoreError> {
+fn open_session_stores(role: Role, settings: &Settings, databases: &mut Databases) -> Result<SessionStores, StoreError> {
     match &settings.stores.sessions {
-        SessionStoreKind::Memory => Ok(Arc::new(MemorySessions::default())),
-        SessionStoreKind::Sqlite(path) => Ok(Arc::new(SqliteSessions::new(databases.open(path)?, settings.sessions.cache))),
+        SessionStoreKind::Memory => Ok(SessionStores {
+            sessions: Arc::new(MemorySessions::default()),
+            counters: Arc::new(MemoryCounters::default()),
+            one_time: Arc::new(MemoryOneTime::default()),
+        }),
+        SessionStoreKind::Sqlite(path) => {
+            let database = databases.open(path)?;
+            Ok(SessionStores {
+                sessions: Arc::new(SqliteSessions::new(Arc::clone(&database), settings.sessions.cache)),
+                counters: Arc::new(SqliteCounters::new(Arc::clone(&database))),
+                one_time: Arc::new(SqliteOneTime::new(database)),
+            })
+        }
         SessionStoreKind::Redis(address) => {
             let link = Link::open(RedisAddress::clone(address))?;
             // A command fails by itself where it needs the sessions; many do not.
             if role == Role::Gateway {
                 link.wait(STORE_PATIENCE)?;
             }
-            Ok(Arc::new(RedisSessions::new(Arc::new(link), &settings.stores.redis_prefix)))
+            let (link, prefix) = (Arc::new(link), &settings.stores.redis_prefix);
+            Ok(SessionStores {
+                sessions: Arc::new(RedisSessions::new(Arc::clone(&link), prefix)),
+                counters: Arc::new(RedisCounters::new(Arc::clone(&link), prefix)),
+                one_time: Arc::new(RedisOneTime::new(link, prefix)),
+            })
         }
     }
 }

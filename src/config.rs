@@ -14,6 +14,7 @@ mod file;
 mod findings;
 mod headers;
 mod later;
+mod limits;
 mod policy;
 mod redis;
 mod risks;
@@ -65,6 +66,12 @@ pub struct Settings {
     pub stores: StoreSettings,
     /// Registration and passwords.
     pub accounts: AccountSettings,
+    /// Limits of attempts.
+    pub rate_limit: RateLimitSettings,
+    /// Outgoing mail.
+    pub email: EmailSettings,
+    /// How long audit records are kept.
+    pub audit: AuditSettings,
     /// Routes, in the order written.
     pub routes: Vec<Route>,
     /// The access rules.
@@ -194,7 +201,7 @@ pub struct PortalUrl {
 }
 
 impl PortalUrl {
-    /// The origin as browsers write it: without the scheme's own port.
+    /// As an origin, without the scheme's default port: `https://auth.example.com`.
     #[must_use]
     pub fn origin(&self) -> String {
         let (scheme, default) = if self.https { ("https", 443) } else { ("http", 80) };
@@ -284,6 +291,99 @@ pub struct AccountSettings {
     pub hash: HashAlgorithm,
     /// Names (canonical) that only an operator gives: those in any rule's `user`, beside the built-in list.
     pub reserved_usernames: Vec<String>,
+    /// Whether an address must be shown to be one's own before one can sign in.
+    pub verify_email: bool,
+    /// When the gateway locks an account by itself.
+    pub lockout: LockoutSettings,
+    /// Password resets.
+    pub reset: ResetSettings,
+}
+
+/// `accounts.lockout`.
+#[derive(Clone, Debug)]
+pub struct LockoutSettings {
+    /// Failures that lock an account, wherever they come from; 0 turns it off.
+    pub failures: u32,
+    /// How long a window of failures is.
+    pub within: Duration,
+    /// How long the first lock lasts, the second, and so on; the last one stays. Never empty.
+    pub lasts: Vec<Duration>,
+}
+
+/// `accounts.reset`.
+#[derive(Clone, Debug)]
+pub struct ResetSettings {
+    /// How long a link works.
+    pub token_lifetime: Duration,
+    /// Mails an hour for one address.
+    pub requests_per_hour: u32,
+    /// A single-page application's own page for new passwords, in place of ours: an exact https origin and path;
+    /// the token goes into its fragment where it says `{token}`.
+    pub url: Option<String>,
+}
+
+/// `rate_limit`.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimitSettings {
+    /// Failures for one client and account, and registrations or requests for resets for one client; 0 turns it off.
+    pub attempts: u32,
+    /// How long a window is.
+    pub per: Duration,
+    /// All of these together for one client; 0 turns it off.
+    pub per_client: u32,
+}
+
+/// `email`.
+#[derive(Clone, Debug)]
+pub struct EmailSettings {
+    /// Who mails are from: a mailbox such as `Portcullis <no-reply@example.com>`.
+    pub from: String,
+    /// How mails leave; `None` where there is no mail.
+    pub transport: Option<MailTransport>,
+}
+
+/// `email.transport`, and the login at the server.
+#[derive(Clone, Debug)]
+pub enum MailTransport {
+    /// A file for each mail, in this folder.
+    File(PathBuf),
+    /// Written to the log.
+    Log,
+    /// Kept in memory and shown at `/.demo/mail`; the demo's.
+    Catcher,
+    /// Given to a server.
+    Smtp(SmtpServer),
+}
+
+/// A mail server.
+#[derive(Clone, Debug)]
+pub struct SmtpServer {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: SmtpTls,
+    /// User name and password, where it asks for them.
+    pub login: Option<(String, Secret)>,
+}
+
+/// How a connection to a mail server is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmtpTls {
+    /// TLS from the first byte (`smtps://`).
+    Implicit,
+    /// STARTTLS; a server without it gets neither the login nor the mail.
+    Required,
+    /// Not at all (`?tls=none`).
+    None,
+}
+
+/// `audit`.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditSettings {
+    /// How long records are kept.
+    pub retention: Duration,
 }
 
 /// `accounts.registration`.
@@ -291,6 +391,8 @@ pub struct AccountSettings {
 pub enum Registration {
     /// Anyone.
     Open,
+    /// Whoever has an invitation.
+    Invite,
     /// Nobody.
     Closed,
 }

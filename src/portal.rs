@@ -10,6 +10,9 @@ pub mod error_page;
 pub mod headers;
 #[cfg(test)]
 mod journeys;
+mod limited;
+mod links;
+mod moment;
 mod pages;
 mod palette;
 pub mod problem;
@@ -21,13 +24,21 @@ mod testing;
 mod user;
 
 use crate::account::AccountId;
+use crate::administration::Administration;
+use crate::audit::Audit;
 use crate::clock::SharedClock;
 use crate::config::{Secret, Settings};
+use crate::device::DeviceKey;
+use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
+use crate::invitation::Invitations;
 use crate::login::Login;
+use crate::mail::Outbox;
 use crate::profile::Profile;
+use crate::recovery::Recovery;
 use crate::registration::Registration;
 use crate::session::{CookieKey, Session, SessionKey};
+use crate::throttle::Throttle;
 use assets::{AssetError, Assets, Look};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -37,7 +48,7 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, explain, forgot, login, logout, password, register};
+use pages::{account, activity, admin, confirm, explain, forgot, login, logout, password, register, sessions};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -116,6 +127,20 @@ pub struct Portal {
     pub registration: Arc<Registration>,
     /// Reading and changing accounts.
     pub profile: Arc<Profile>,
+    /// An administrator's acts.
+    pub administration: Arc<Administration>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
+    /// Getting back into an account.
+    pub recovery: Arc<Recovery>,
+    /// Showing addresses to be one's own.
+    pub email_confirmation: Arc<EmailConfirmation>,
+    /// Limits of attempts.
+    pub throttle: Arc<Throttle>,
+    /// Who did what.
+    pub audit: Arc<Audit>,
+    /// Takes letters.
+    pub outbox: Arc<Outbox>,
     /// Seals session cookies.
     pub cookie_key: CookieKey,
     /// What time it is.
@@ -125,12 +150,14 @@ pub struct Portal {
     /// Error pages in the portal's looks, for the gateway too.
     pub errors: ErrorPages,
     csrf: CsrfKey,
+    device_key: DeviceKey,
     assets: Assets,
     look: Arc<Look>,
     hsts: Option<HeaderValue>,
 }
 
 /// The use cases behind the pages.
+#[derive(Clone)]
 pub struct UseCases {
     /// Signing in and out.
     pub login: Arc<Login>,
@@ -138,6 +165,20 @@ pub struct UseCases {
     pub registration: Arc<Registration>,
     /// Reading and changing accounts.
     pub profile: Arc<Profile>,
+    /// An administrator's acts.
+    pub administration: Arc<Administration>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
+    /// Getting back into an account.
+    pub recovery: Arc<Recovery>,
+    /// Showing addresses to be one's own.
+    pub email_confirmation: Arc<EmailConfirmation>,
+    /// Limits of attempts.
+    pub throttle: Arc<Throttle>,
+    /// Who did what.
+    pub audit: Arc<Audit>,
+    /// Takes letters.
+    pub outbox: Arc<Outbox>,
 }
 
 impl Portal {
@@ -152,17 +193,26 @@ impl Portal {
         settings: Arc<Settings>,
         clock: SharedClock,
     ) -> Result<Self, AssetError> {
-        let UseCases { login, registration, profile } = use_cases;
+        let UseCases { login, registration, profile, administration, invitations, recovery, email_confirmation, throttle, audit, outbox } =
+            use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
             login,
             registration,
             profile,
+            administration,
+            invitations,
+            recovery,
+            email_confirmation,
+            throttle,
+            audit,
+            outbox,
             cookie_key,
             clock,
             errors: ErrorPages::new(look.clone()),
             csrf: CsrfKey::derive(secret, settings.secret_previous.as_ref()),
+            device_key: DeviceKey::derive(secret, settings.secret_previous.as_ref()),
             hsts: headers::hsts(&settings),
             settings,
             assets,
@@ -174,18 +224,29 @@ impl Portal {
 /// THE ROUTE TABLE.
 pub fn router(portal: Arc<Portal>) -> Router {
     let own = Router::new()
+        .route("/", get(home))
         .route("/login", get(login::show).post(login::submit))
         .route("/register", get(register::show).post(register::submit))
         .route("/logout", get(logout::show).post(logout::submit))
         .route("/forgot", get(forgot::show))
         .route("/account", get(account::show).post(account::submit))
         .route("/account/password", get(password::show).post(password::submit))
+        .route("/account/sessions", get(sessions::show).post(sessions::submit))
+        .route("/account/activity", get(activity::show))
+        .route("/account/confirm", get(confirm::show).post(confirm::submit))
+        .route("/admin", get(admin::show))
+        .route("/admin/users", get(admin::users::show))
+        .route("/admin/users/{id}", get(admin::user::show).post(admin::user::submit))
+        .route("/admin/sessions", get(admin::sessions::show).post(admin::sessions::submit))
+        .route("/admin/activity", get(admin::activity::show))
+        .route("/admin/invitations", get(admin::invitations::show).post(admin::invitations::submit))
         .route("/profile", get(account::profile))
         .route("/session", get(account::session))
         .route("/explain", get(explain::show))
         .route("/assets/{name}", get(asset));
     Router::new()
         .nest(&portal.look.prefix, own)
+        .route(&format!("{}/", portal.look.prefix), get(home))
         .route("/.well-known/change-password", get(change_password))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -195,6 +256,11 @@ pub fn router(portal: Arc<Portal>) -> Router {
 
 async fn asset(State(portal): State<Arc<Portal>>, Path(name): Path<String>, headers: HeaderMap, request: Request) -> Response {
     portal.assets.serve(&name, &headers).unwrap_or_else(|| portal.errors.response(&Fault::NotFound, &request.into_parts().0))
+}
+
+/// Who asks for the prefix alone wants the page that leads to all others.
+async fn home(call: Call) -> Response {
+    call.to_page(StatusCode::FOUND, "/account")
 }
 
 /// Where password managers look for the page that changes a password (W3C "A Well-Known URL for Changing Passwords").

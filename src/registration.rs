@@ -1,11 +1,13 @@
 //! Making one's own account. No HTTP here.
 
 use crate::account::{
-    Account, AccountId, AccountStore, CreateError, Email, Field, HashError, Hasher, Password, Username, is_name_byte, is_reserved,
+    Account, AccountId, AccountStore, CreateError, Email, Field, Group, HashError, Hasher, Password, Username, is_name_byte, is_reserved,
 };
+use crate::client::Client;
 use crate::clock::SharedClock;
 use crate::config::AccountSettings;
 use crate::store::StoreError;
+use crate::throttle::{Endpoint, Throttle, Throttled, TooMany};
 use std::sync::Arc;
 
 /// The use case: turns what somebody typed into an account.
@@ -13,6 +15,7 @@ pub struct Registration {
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) hasher: Hasher,
     pub(crate) clock: SharedClock,
+    pub(crate) throttle: Arc<Throttle>,
     pub(crate) settings: AccountSettings,
 }
 
@@ -24,6 +27,8 @@ pub struct NewAccount {
     pub email: String,
     /// Password.
     pub password: Password,
+    /// Who asks.
+    pub client: Client,
 }
 
 /// A value that cannot be taken, and why.
@@ -48,6 +53,8 @@ pub enum RegistrationError {
     UsernameTaken,
     /// Another account has the address.
     EmailTaken,
+    /// Too many accounts were made, or tried to be.
+    TooMany(TooMany),
     /// Too many passwords are being hashed.
     Busy,
     /// A store failed.
@@ -71,6 +78,16 @@ impl Registration {
             return Err(RegistrationError::Closed);
         }
         let checked = self.check(&new)?;
+        let admission = self.throttle.request(Endpoint::Register, &new.client).await?;
+        let made = self.make(&new, checked).await;
+        // An address that is taken costs the same work as one that is not: forms must not tell them apart.
+        if matches!(made, Ok(_) | Err(RegistrationError::EmailTaken | RegistrationError::Busy | RegistrationError::Unavailable(_))) {
+            self.throttle.give_back(admission).await;
+        }
+        made
+    }
+
+    async fn make(&self, new: &NewAccount, checked: Checked) -> Result<Account, RegistrationError> {
         let password = self.hasher.hash(&new.password).await?;
         let now = self.clock.now();
         let mut account = Account {
@@ -83,6 +100,9 @@ impl Registration {
             groups: Vec::new(),
             password,
             locked: false,
+            locked_until: None,
+            reset_requested_at: None,
+            reset_requests: 0,
             generation: 1,
             mark: None,
             created_at: now,
@@ -188,9 +208,37 @@ pub(crate) fn check_username(typed: &str, reserved: &[String]) -> Result<Usernam
     Ok(username)
 }
 
+/// The groups that an operator gives, each once.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn check_groups(typed: &[String]) -> Result<Vec<Group>, FieldProblem> {
+    let mut checked: Vec<Group> = Vec::new();
+    for text in typed {
+        let group = Group::parse(text).map_err(|error| FieldProblem::new("groups", "invalid", &error))?;
+        if !checked.contains(&group) {
+            checked.push(group);
+        }
+    }
+    if !Group::fit_together(&checked) {
+        let most = Group::MAX_TOGETHER;
+        return Err(FieldProblem::new("groups", "too_long", &format_args!("an account's groups may have {most} bytes together")));
+    }
+    Ok(checked)
+}
+
 impl FieldProblem {
     pub(crate) fn new(field: &'static str, code: &'static str, message: &dyn std::fmt::Display) -> Self {
         Self { field, code, message: message.to_string() }
+    }
+}
+
+impl From<Throttled> for RegistrationError {
+    fn from(throttled: Throttled) -> Self {
+        match throttled {
+            Throttled::TooMany(too_many) => Self::TooMany(too_many),
+            Throttled::Unavailable(error) => Self::Unavailable(error),
+        }
     }
 }
 
@@ -272,6 +320,23 @@ mod tests {
         assert_eq!(made("é@example.com").await, "user2");
         assert_eq!(made(&format!("{}@example.com", "x".repeat(60))).await, "x".repeat(32));
         assert_eq!(made(&format!("{}@example.org", "x".repeat(60))).await, format!("{}2", "x".repeat(31)));
+    }
+
+    /// S4.8
+    #[tokio::test]
+    async fn a_client_registers_five_times_and_what_cannot_be_an_account_is_not_counted() {
+        let fixture = Fixture::new();
+        let register = async |name: &str, text: &str| {
+            let new = new_account(Some(name), &format!("{name}@example.com"), text);
+            fixture.registration.register(NewAccount { client: Client::default(), ..new }).await
+        };
+        for number in 0..5 {
+            assert!(matches!(register("alice", "short").await, Err(RegistrationError::Invalid(_))));
+            assert!(register(&format!("alice{number}"), PASSWORD).await.is_ok());
+        }
+        assert!(matches!(register("alice", PASSWORD).await, Err(RegistrationError::TooMany(_))));
+        fixture.clock.advance(std::time::Duration::from_mins(15));
+        assert!(register("alice", PASSWORD).await.is_ok());
     }
 
     /// threats.md V15.4.2

@@ -14,7 +14,7 @@ use crate::admin;
 use crate::app::App;
 use crate::config::ListenAddress;
 use crate::gateway::{Connections, Gateway, Routes, wants_sample};
-use crate::portal::{self, Portal, UseCases};
+use crate::portal::{self, Portal};
 use crate::sample;
 use listener::Tracker;
 use std::sync::Arc;
@@ -85,8 +85,7 @@ pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartErr
 }
 
 fn portal(app: &App) -> Result<Arc<Portal>, StartError> {
-    let use_cases = UseCases { login: app.login.clone(), registration: app.registration.clone(), profile: app.profile.clone() };
-    let portal = Portal::new(use_cases, app.cookie_key.clone(), &app.secret, app.settings.clone(), app.clock.clone());
+    let portal = Portal::new(app.use_cases(), app.cookie_key.clone(), &app.secret, app.settings.clone(), app.clock.clone());
     portal.map(Arc::new).map_err(|error| StartError(error.to_string()))
 }
 

@@ -1,6 +1,7 @@
 //! `sessions`, `secret`, `stores` and `accounts`: who signs in, for how long, and where that is kept.
 
 use super::field::Field;
+use super::limits;
 use super::redis;
 use super::section::Section;
 use super::{
@@ -110,22 +111,19 @@ fn sqlite_file(field: &Field<'_>, address: &str, allowed: &str) -> Option<PathBu
 pub(super) fn accounts(root: &mut Section<'_>) -> AccountSettings {
     let mut section = root.section("accounts");
     let registration = section.read("registration", Registration::Closed, registration);
-    section.later("verify_email", &["false"], "mail");
+    let verify_email = section.read("verify_email", false, Field::flag);
     let rename = section.read("rename", true, Field::flag);
     let admin_group = section.read("admin_group", "admins".into(), group);
     section.later("require_mfa_for", &["[]"], "second factors");
     let (password, hash) = password(&mut section);
-    section.later("lockout", &["{ failures: 10, within: 15m, for: [1m, 5m, 15m, 1h] }"], "lockouts");
-    section.later("reset", &["{ token_lifetime: 30m, requests_per_hour: 5, url: null }"], "password resets");
+    let lockout = limits::lockout(&mut section);
+    let reset = limits::reset(&mut section);
     section.finish();
-    AccountSettings { registration, rename, admin_group, password, hash, reserved_usernames: Vec::new() }
+    AccountSettings { registration, rename, admin_group, password, hash, reserved_usernames: Vec::new(), verify_email, lockout, reset }
 }
 
 fn registration(field: &Field<'_>) -> Option<Registration> {
-    if field.scalar("allowed are open, closed")?.text == "invite" {
-        return field.error("this version lacks invitations, allowed are open, closed");
-    }
-    field.word(&[("open", Registration::Open), ("closed", Registration::Closed)])
+    field.word(&[("open", Registration::Open), ("invite", Registration::Invite), ("closed", Registration::Closed)])
 }
 
 fn password(accounts: &mut Section<'_>) -> (PasswordProfile, HashAlgorithm) {

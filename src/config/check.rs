@@ -4,7 +4,7 @@ use super::environment::{self, Variables};
 use super::file::{self, Place};
 use super::findings::{Finding, Findings};
 use super::section::Section;
-use super::{Settings, accounts, appearance, headers, later, policy, risks, routes, server};
+use super::{EmailSettings, Settings, accounts, appearance, headers, later, limits, policy, risks, routes, server};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -179,6 +179,8 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<(Settings, Vec<Finding>)
     let identity = headers::identity(&mut root);
     let routes = routes::routes(&mut root, &server, &identity);
     let (policy, tests) = policy::access(&mut root, &server);
+    let rate_limit = limits::rate_limit(&mut root);
+    let audit = limits::audit(&mut root);
     let log = appearance::log(&mut root);
     let ui = appearance::ui(&mut root);
     later::sections(&mut root);
@@ -193,6 +195,9 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<(Settings, Vec<Finding>)
         secret_previous,
         stores: stores?,
         accounts,
+        rate_limit,
+        email: EmailSettings { from: "Portcullis <no-reply@localhost>".to_owned(), transport: None },
+        audit,
         routes: routes?,
         policy,
         identity,

@@ -8,18 +8,12 @@ use super::units;
 
 /// The sections that are altogether of a later version.
 pub(super) fn sections(root: &mut Section<'_>) {
-    let mut limits = root.section("rate_limit");
-    limits.later("attempts", &["5", "0"], "rate limits");
-    limits.later("per", &["15m"], "rate limits");
-    limits.later("per_client", &["100", "0"], "rate limits");
-    limits.finish();
     let tokens = "{ access: 15m, refresh: 7d, algorithm: EdDSA, issuer: null, audience: portcullis }";
     root.later("tokens", &[tokens], "access tokens");
     root.later("mfa", &["{ totp: true, passkeys: true, issuer: Portcullis }"], "second factors");
     let email = "{ from: \"Portcullis <no-reply@localhost>\", transport: null, username: null, password: null }";
     root.later("email", &[email], "mail");
     root.later("api", &["{ allowed_origins: [] }"], "the API for other origins");
-    root.later("audit", &["{ retention: 400d }"], "the kept audit trail");
     root.later("tracing", &["{ otlp: null }"], "the export of traces");
 }
 

@@ -2,14 +2,19 @@
 
 use super::csrf::{self, Browser};
 use super::error_page::Fault;
+use super::limited;
 use super::problem::Problem;
 use super::redirect::Onward;
 use super::rounds::Rounds;
 use super::submission::Fields;
 use super::{Portal, Presence, Visit};
-use crate::login::{Client, SignedIn};
+use crate::account::Account;
+use crate::client::Client;
+use crate::device::Device;
+use crate::login::SignedIn;
 use crate::session::{Session, SessionCookies, SessionKey};
 use crate::store::StoreError;
+use crate::throttle::TooMany;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{LOCATION, SET_COOKIE, USER_AGENT};
@@ -64,7 +69,19 @@ impl Call {
     /// Who asks.
     pub(super) fn client(&self) -> Client {
         let agent = self.parts.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        Client { address: self.visit.client, user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_LENGTH).collect() }
+        Client {
+            address: self.visit.client,
+            user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_LENGTH).collect(),
+            request_id: self.visit.request_id.clone(),
+            device: self.device(),
+        }
+    }
+
+    /// What the browser's cookie proves of earlier sign-ins. Two different cookies prove nothing.
+    fn device(&self) -> Device {
+        let mut values = csrf::cookies(&self.parts.headers, self.cookies.device_name());
+        let first = values.next().filter(|first| values.all(|other| other == *first));
+        first.and_then(|value| self.portal.device_key.open(value, self.portal.clock.now())).unwrap_or_default()
     }
 
     /// Where a sign-in leads, by the fields of a query or form.
@@ -121,6 +138,13 @@ impl Call {
         response
     }
 
+    /// A page that says how long to wait after too many attempts.
+    pub(super) fn too_many_page(&self, limit: TooMany, page: &impl askama::Template) -> Response {
+        let mut response = self.page(StatusCode::TOO_MANY_REQUESTS, page);
+        limited::tell(response.headers_mut(), &limit);
+        response
+    }
+
     /// An error page, or problem+json.
     pub(super) fn fault(&self, fault: &Fault) -> Response {
         self.portal.errors.response(fault, &self.parts)
@@ -149,11 +173,37 @@ impl Call {
         self.to_page(status, &format!("/login?{how}{separator}{}", rd_pair(&back)))
     }
 
-    /// Gives the browser the cookie of a new session.
+    /// Whether the password was given a short while ago.
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(&self.visit.session, Presence::Somebody { session, .. } if session.is_fresh(self.portal.clock.now()))
+    }
+
+    /// Sends the browser to where the password is asked for, and from there back to one of our pages, given without the
+    /// prefix.
+    pub(super) fn to_confirm(&self, back: &str) -> Response {
+        let back = format!("{}{back}", self.portal.look.prefix);
+        self.to_page(StatusCode::SEE_OTHER, &format!("/account/confirm?{}", rd_pair(&back)))
+    }
+
+    /// Gives the browser the cookie of a new session, and one by which it is known the next time.
     pub(super) fn give_session(&self, response: &mut Response, signed_in: &SignedIn) {
+        self.remember_device(response, &self.device().after_sign_in(&signed_in.account, self.portal.clock.now()));
         let keep = signed_in.session.remember.then_some(self.portal.settings.sessions.remember_for);
         let value = self.portal.cookie_key.seal(&signed_in.id);
         set_cookie(response, &self.cookies.set_session(&value, keep));
+    }
+
+    /// Lets the browser be known as the one that just registered: with the account that it made, or, where it made none and must
+    /// not learn that, with nobody's.
+    pub(super) fn give_registration(&self, response: &mut Response, made: Option<&Account>) {
+        let now = self.portal.clock.now();
+        let device = self.device();
+        let after = made.map_or_else(|| device.after_registration_of_nobody(now), |account| device.after_sign_in(account, now));
+        self.remember_device(response, &after);
+    }
+
+    fn remember_device(&self, response: &mut Response, device: &Device) {
+        set_cookie(response, &self.cookies.set_device(&self.portal.device_key.seal(device)));
     }
 
     /// Takes the session cookie away.

@@ -1,16 +1,24 @@
 //! The pages: one file a group. What they share is here.
 
 pub(super) mod account;
+pub(super) mod activity;
+pub(super) mod admin;
 mod circle;
+pub(super) mod confirm;
 pub(super) mod explain;
 pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;
+mod nav;
 pub(super) mod password;
+mod record;
 pub(super) mod register;
+pub(super) mod sessions;
 
+use super::limited;
 use crate::account::PasswordProfile;
 use crate::registration::FieldProblem;
+use crate::throttle::TooMany;
 use std::time::Duration;
 
 /// What is wrong with what was typed, for the summary and beside the fields.
@@ -82,6 +90,11 @@ fn busy() -> Problems {
     Problems::general("busy", "Too many people are signing in at once. Please try again in a moment.")
 }
 
+/// Too many attempts.
+fn too_many(limit: TooMany) -> Problems {
+    Problems::general("too_many_attempts", &limited::sentence(&limit))
+}
+
 fn name_taken() -> Problems {
     Problems::of_field("username", "taken", "Someone else has this name, choose another.")
 }
@@ -95,7 +108,7 @@ fn password_hint(profile: PasswordProfile) -> &'static str {
 }
 
 /// A duration in the largest unit that it fills at least once, rounded down.
-fn spelled_out(time: Duration) -> String {
+pub(super) fn spelled_out(time: Duration) -> String {
     let seconds = time.as_secs();
     let (count, unit) = match seconds {
         86_400.. => (seconds / 86_400, "day"),

@@ -1,13 +1,16 @@
 //! What must hold of every store. One suite for each port, run over all adapters: a new adapter joins with a line in
 //! [`account_stores`] or [`session_stores`].
 
+mod audit;
 mod counters;
+mod invitations;
 mod one_time;
 mod races;
+mod search;
 
 use super::memory::MemorySessions;
 use super::mongo::server::MongoServer;
-use super::mongo::{MongoAccounts, MongoUrl};
+use super::mongo::{MongoAccounts, MongoDatabase, MongoUrl};
 use super::redis::{self, RedisSessions};
 use super::sqlite::{Database, SqliteAccounts, SqliteSessions};
 use crate::account::{
@@ -55,7 +58,10 @@ fn sqlite_accounts() -> Under<dyn AccountStore> {
 
 fn mongo_accounts() -> Under<dyn AccountStore> {
     let url = MongoUrl::parse(&MongoServer::fresh_database()).unwrap();
-    Under { store: Arc::new(MongoAccounts::open(&url, Duration::from_secs(30)).unwrap()), _folder: tempfile::tempdir().unwrap() }
+    Under {
+        store: Arc::new(MongoAccounts::new(MongoDatabase::open(&url, Duration::from_secs(30)).unwrap())),
+        _folder: tempfile::tempdir().unwrap(),
+    }
 }
 
 fn memory_sessions() -> Under<dyn SessionStore> {
@@ -95,6 +101,9 @@ fn account(username: &str, email: &str) -> Account {
         groups: vec![Group::parse("b").unwrap(), Group::parse("a:1").unwrap()],
         password: PasswordHash("$argon2id$x".to_owned()),
         locked: false,
+        locked_until: None,
+        reset_requested_at: None,
+        reset_requests: 0,
         generation: 3,
         mark: None,
         created_at: Timestamp(1_700_000_000_123),
@@ -269,6 +278,7 @@ fn session_of(account: AccountId, created_at: Timestamp) -> Session {
         remember: true,
         client: Some("2001:db8::1".parse().unwrap()),
         user_agent: "Browser/1".to_owned(),
+        confirmed_at: Some(created_at),
     }
 }
 

@@ -14,6 +14,9 @@ pub trait OneTimeStore: Send + Sync {
     /// Takes the record away, if there is one that has not expired at `now`: of many who ask at once, one gets it.
     async fn take(&self, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// The record, if there is one that has not expired at `now`. It stays.
+    async fn read(&self, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError>;
+
     /// Removes what has expired.
     async fn purge(&self, now: Timestamp) -> Result<(), StoreError>;
 }

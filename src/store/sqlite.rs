@@ -1,16 +1,22 @@
 //! Accounts and sessions in a SQLite file: one [`Database`] for each file, and the two ports on top of it.
 
 mod accounts;
+mod audit;
 mod cache;
 mod counters;
 mod database;
+mod invitations;
 mod one_time;
+mod outbox;
 mod schema;
 mod sessions;
 mod writer;
 
 pub use accounts::SqliteAccounts;
+pub use audit::SqliteAudit;
 pub use counters::SqliteCounters;
 pub use database::Database;
+pub use invitations::SqliteInvitations;
 pub use one_time::SqliteOneTime;
+pub use outbox::SqliteOutbox;
 pub use sessions::SqliteSessions;

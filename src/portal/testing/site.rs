@@ -4,7 +4,7 @@ use super::{settings, visit};
 use crate::app::App;
 use crate::clock::{ManualClock, Timestamp};
 use crate::config::{Secret, SecretSource, SessionStoreKind, Settings, UserStore};
-use crate::portal::{Portal, Presence, UseCases, Visit, router};
+use crate::portal::{Portal, Presence, Visit, router};
 use crate::session::SessionCookies;
 use axum::Router;
 use axum::body::Body;
@@ -57,8 +57,7 @@ impl Site {
         let settings = Arc::new(settings);
         let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let app = App::open(settings.clone(), clock.clone()).unwrap();
-        let use_cases = UseCases { login: app.login.clone(), registration: app.registration.clone(), profile: app.profile.clone() };
-        let portal = Portal::new(use_cases, app.cookie_key.clone(), &app.secret, settings, clock.clone()).unwrap();
+        let portal = Portal::new(app.use_cases(), app.cookie_key.clone(), &app.secret, settings, clock.clone()).unwrap();
         Self { app, portal: Arc::new(portal), clock, _folder: folder }
     }
 

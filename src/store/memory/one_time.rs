@@ -27,6 +27,10 @@ impl OneTimeStore for MemoryOneTime {
         Ok(self.records().remove(key).filter(|(_, expires_at)| now < *expires_at).map(|(record, _)| record))
     }
 
+    async fn read(&self, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.records().get(key).filter(|(_, expires_at)| now < *expires_at).map(|(record, _)| record.clone()))
+    }
+
     async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
         self.records().retain(|_, (_, expires_at)| now < *expires_at);
         Ok(())

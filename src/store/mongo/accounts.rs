@@ -4,19 +4,17 @@
 //! keeps a name with its account for ever, and as every write is of one document there is no half-made account, whatever
 //! fails in between. A deleted account leaves a document that holds its names and nothing else.
 
-use super::connection::Connection;
+use super::connection::MongoDatabase;
 use super::record::{DELETED, EMAIL_KEY, MARK, NAMES, Record, USERNAME_KEY, deletion, id_of, mark_names, signed};
-use super::url::MongoUrl;
 use crate::account::{Account, AccountId, AccountStore, CreateError, Email, Field, UpdateError, Username};
-use crate::store::StoreError;
-use crate::store::runtime::StoreRuntime;
+use crate::store::{StoreError, beginnings};
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Document, Uuid, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
-use std::time::Duration;
+use std::sync::Arc;
 
 const COLLECTION: &str = "accounts";
 
@@ -27,7 +25,7 @@ const DUPLICATE: i32 = 11_000;
 const INTERNAL: i32 = 1;
 
 /// Accounts in a database of a MongoDB.
-pub struct MongoAccounts(Connection);
+pub struct MongoAccounts(Arc<MongoDatabase>);
 
 /// What became of a write that a unique index or a version may refuse.
 enum Outcome {
@@ -37,13 +35,10 @@ enum Outcome {
 }
 
 impl MongoAccounts {
-    /// Connects, trying for as long as `patience` where no server answers, and makes the indexes. It blocks the thread.
-    ///
-    /// # Errors
-    /// One sentence that says what is wrong, without the password.
-    pub fn open(url: &MongoUrl, patience: Duration) -> Result<Self, StoreError> {
-        let runtime = StoreRuntime::start("mongodb")?;
-        Connection::open(url, runtime, patience, make_indexes).map(Self)
+    /// Keeps accounts in this database.
+    #[must_use]
+    pub fn new(database: Arc<MongoDatabase>) -> Self {
+        Self(database)
     }
 
     fn documents(&self) -> Collection<Document> {
@@ -139,6 +134,16 @@ impl AccountStore for MongoAccounts {
         self.find_many(doc! { USERNAME_KEY: { "$gt": after, "$lt": DELETED } }, doc! { USERNAME_KEY: 1 }, limit).await
     }
 
+    async fn search(&self, text: &str, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError> {
+        let (first, last) = beginnings(text);
+        let after = after.map(Username::canonical).unwrap_or_default();
+        let begins = |field: &str| doc! { field: { "$gte": &first, "$lte": &last } };
+        // Each branch has its index; a deleted account's document has neither name nor address.
+        let filter =
+            doc! { "$or": [begins(USERNAME_KEY), begins(EMAIL_KEY)], "$and": [{ USERNAME_KEY: { "$gt": after, "$lt": DELETED } }] };
+        self.find_many(filter, doc! { USERNAME_KEY: 1 }, limit).await
+    }
+
     async fn marked(&self, limit: usize) -> Result<Vec<Account>, StoreError> {
         self.find_many(doc! { MARK: { "$in": mark_names().to_vec() } }, doc! {}, limit).await
     }
@@ -154,13 +159,13 @@ fn documents(database: &Database) -> Collection<Document> {
 }
 
 /// Makes those indexes that are not there yet.
-async fn make_indexes(database: Database) -> Result<(), Error> {
+pub(super) async fn make_indexes(database: &Database) -> Result<(), Error> {
     let index = |field: &str, unique: bool| {
         let options = IndexOptions::builder().name(field.to_owned()).unique(unique).build();
         IndexModel::builder().keys(doc! { field: 1 }).options(options).build()
     };
     let indexes = [index(NAMES, true), index(USERNAME_KEY, true), index(EMAIL_KEY, true), index(MARK, false)];
-    documents(&database).create_indexes(indexes).await.map(|_| ())
+    documents(database).create_indexes(indexes).await.map(|_| ())
 }
 
 /// What no other account may have.
@@ -202,12 +207,17 @@ impl UniqueValues {
     }
 }
 
-/// Whether a unique index refused a write; `FerretDB` on SQLite says so in its own words.
+/// Whether a unique index refused a write.
 fn is_duplicate(error: &Error) -> bool {
     let (code, message) = match error.kind.as_ref() {
         ErrorKind::Write(WriteFailure::WriteError(error)) => (error.code, &error.message),
         ErrorKind::Command(error) => (error.code, &error.message),
         _ => return false,
     };
+    is_duplicate_key(code, message)
+}
+
+/// Whether a server says by this that a unique index refused a write; `FerretDB` on SQLite says so in its own words.
+pub(super) fn is_duplicate_key(code: i32, message: &str) -> bool {
     code == DUPLICATE || (code == INTERNAL && message.contains("UNIQUE constraint failed"))
 }

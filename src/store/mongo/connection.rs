@@ -31,8 +31,8 @@ const CONNECTIONS: u32 = 32;
 /// Calls under way at once, waiting for a connection included.
 const CALLS: usize = 512;
 
-/// A connected MongoDB.
-pub(super) struct Connection {
+/// A connected database of a MongoDB; all stores in it share its connections.
+pub struct MongoDatabase {
     database: Database,
     /// One for each connection of the pool. The driver's own queue keeps callers that have gone away, and serves one at
     /// each event only: after a hang, calls would wait behind those for minutes.
@@ -41,9 +41,18 @@ pub(super) struct Connection {
     runtime: StoreRuntime,
 }
 
-impl Connection {
+impl MongoDatabase {
+    /// Connects, trying for as long as `patience` where no server answers, and makes the indexes. It blocks the thread.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong, without the password.
+    pub fn open(url: &MongoUrl, patience: Duration) -> Result<Arc<Self>, StoreError> {
+        let runtime = StoreRuntime::start("mongodb")?;
+        Self::open_with(url, runtime, patience, super::make_indexes).map(Arc::new)
+    }
+
     /// Connects and prepares the database, trying for as long as `patience` where no server answers.
-    pub(super) fn open<P, F>(url: &MongoUrl, runtime: StoreRuntime, patience: Duration, prepare: P) -> Result<Self, StoreError>
+    fn open_with<P, F>(url: &MongoUrl, runtime: StoreRuntime, patience: Duration, prepare: P) -> Result<Self, StoreError>
     where
         P: Fn(Database) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Error>> + Send + 'static,
@@ -162,6 +171,7 @@ fn describe(error: &Error) -> String {
         ErrorKind::Write(WriteFailure::WriteConcernError(error)) => {
             format!("a write to MongoDB was not confirmed by a majority (code {})", error.code)
         }
+        ErrorKind::InsertMany(_) => "MongoDB refused to insert some of several documents".to_owned(),
         ErrorKind::Command(error) => format!("MongoDB refused a command (code {}): {}", error.code, error.message),
         kind => kind.to_string(),
     }

@@ -33,6 +33,12 @@ pub(super) struct Record {
     groups: Vec<String>,
     password: String,
     locked: bool,
+    #[serde(default)]
+    locked_until: Option<DateTime>,
+    #[serde(default)]
+    reset_requested_at: Option<DateTime>,
+    #[serde(default)]
+    reset_requests: i64,
     generation: i64,
     mark: Option<String>,
     created_at: DateTime,
@@ -54,9 +60,12 @@ impl Record {
             groups: account.groups.iter().map(|group| group.as_str().to_owned()).collect(),
             password: account.password.0.clone(),
             locked: account.locked,
+            locked_until: account.locked_until.map(date),
+            reset_requested_at: account.reset_requested_at.map(date),
+            reset_requests: i64::from(account.reset_requests),
             generation: signed(account.generation),
             mark: account.mark.map(|mark| mark_name(mark).to_owned()),
-            created_at: DateTime::from_millis(account.created_at.0),
+            created_at: date(account.created_at),
             version: signed(version),
         };
         let unwritable = |error| StoreError(format!("an account cannot be written for MongoDB: {error}"));
@@ -83,9 +92,12 @@ impl Record {
             groups: groups.map_err(|_| "group")?,
             password: PasswordHash(self.password),
             locked: self.locked,
+            locked_until: self.locked_until.map(timestamp),
+            reset_requested_at: self.reset_requested_at.map(timestamp),
+            reset_requests: u32::try_from(self.reset_requests).map_err(|_| "number of reset requests")?,
             generation: u64::try_from(self.generation).map_err(|_| "generation")?,
             mark: self.mark.as_deref().map(|name| mark_of(name).ok_or("mark")).transpose()?,
-            created_at: Timestamp(self.created_at.timestamp_millis()),
+            created_at: timestamp(self.created_at),
             version: u64::try_from(self.version).map_err(|_| "version")?,
         })
     }
@@ -98,13 +110,21 @@ pub(super) fn deletion(id: AccountId) -> Document {
         "$set": { "deleted": true, USERNAME_KEY: &nobody, EMAIL_KEY: &nobody },
         "$unset": {
             "username": "", "email": "", "email_verified": "", "name": "", "avatar_url": "", "groups": "", "password": "",
-            "locked": "", "generation": "", MARK: "", "created_at": "", "version": "",
+            "locked": "", "locked_until": "", "reset_requested_at": "", "reset_requests": "", "generation": "", MARK: "", "created_at": "", "version": "",
         },
     }
 }
 
 pub(super) fn id_of(id: AccountId) -> Uuid {
     Uuid::from_bytes(id.0.into_bytes())
+}
+
+pub(super) const fn date(at: Timestamp) -> DateTime {
+    DateTime::from_millis(at.0)
+}
+
+pub(super) const fn timestamp(date: DateTime) -> Timestamp {
+    Timestamp(date.timestamp_millis())
 }
 
 pub(super) fn signed(value: u64) -> i64 {

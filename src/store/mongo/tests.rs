@@ -3,7 +3,7 @@
 mod history;
 
 use super::server::MongoServer;
-use super::{MongoAccounts, MongoUrl};
+use super::{MongoAccounts, MongoDatabase, MongoUrl};
 use crate::account::{Account, AccountId, AccountStore as _, CreateError, Email, Field, PasswordHash, UpdateError, Username};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::store::StoreError;
@@ -16,7 +16,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn open(address: &str) -> MongoAccounts {
-    MongoAccounts::open(&MongoUrl::parse(address).unwrap(), PATIENCE).unwrap()
+    MongoAccounts::new(MongoDatabase::open(&MongoUrl::parse(address).unwrap(), PATIENCE).unwrap())
 }
 
 fn account(username: &str) -> Account {
@@ -30,6 +30,9 @@ fn account(username: &str) -> Account {
         groups: Vec::new(),
         password: PasswordHash("$argon2id$x".to_owned()),
         locked: false,
+        locked_until: None,
+        reset_requested_at: None,
+        reset_requests: 0,
         generation: 1,
         mark: None,
         created_at: Timestamp(1),
@@ -147,7 +150,7 @@ async fn nothing_is_left_of_deleted_accounts_but_ids_and_names() {
 #[test]
 fn a_server_that_does_not_come_up_is_told_in_one_sentence_without_the_password() {
     let url = MongoUrl::parse("mongodb://root:hunter2@127.0.0.1:1/gate").unwrap();
-    let StoreError(told) = MongoAccounts::open(&url, Duration::from_millis(100)).err().unwrap();
+    let StoreError(told) = MongoDatabase::open(&url, Duration::from_millis(100)).err().unwrap();
     assert!(told.starts_with("MongoDB at 127.0.0.1:1 could not be reached within 100ms, start it or correct stores.users: "), "{told}");
     assert!(!told.contains("hunter2") && !told.contains('\n'), "{told}");
 }
@@ -156,7 +159,7 @@ fn a_server_that_does_not_come_up_is_told_in_one_sentence_without_the_password()
 fn refused_credentials_are_told_at_once_without_the_password() {
     let address = MongoServer::fresh_database().replace("mongodb://", "mongodb://root:hunter2@");
     let waited = Stopwatch::start();
-    let StoreError(told) = MongoAccounts::open(&MongoUrl::parse(&address).unwrap(), Duration::from_mins(1)).err().unwrap();
+    let StoreError(told) = MongoDatabase::open(&MongoUrl::parse(&address).unwrap(), Duration::from_mins(1)).err().unwrap();
     assert!(waited.elapsed() < PATIENCE);
     assert!(told.contains("refuses the user name or password of stores.users"), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
@@ -169,7 +172,7 @@ async fn a_server_that_comes_up_late_is_waited_for() {
     let server = MongoServer::start_with_file(0, &file);
     let (port, address) = (server.port(), server.database("test"));
     server.stop();
-    let opening = tokio::task::spawn_blocking(move || MongoAccounts::open(&MongoUrl::parse(&address).unwrap(), PATIENCE));
+    let opening = tokio::task::spawn_blocking(move || MongoDatabase::open(&MongoUrl::parse(&address).unwrap(), PATIENCE));
     let _server = MongoServer::start_with_file(port, &file);
     opening.await.unwrap().unwrap();
 }

@@ -35,6 +35,13 @@ impl OneTimeStore for RedisOneTime {
         self.link.run(&take).await
     }
 
+    async fn read(&self, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut read = redis::cmd("HMGET");
+        read.arg(format!("{}{key}", self.prefix)).arg("record").arg("expires");
+        let (record, expires_at) = self.link.read::<(Option<Vec<u8>>, Option<i64>)>(&read).await?;
+        Ok(record.filter(|_| expires_at.is_some_and(|at| now < Timestamp(at))))
+    }
+
     /// Redis removes them itself.
     async fn purge(&self, _now: Timestamp) -> Result<(), StoreError> {
         Ok(())

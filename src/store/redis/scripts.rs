@@ -21,6 +21,7 @@ scripts! {
     TAKE = "take.lua";
     COUNT = "count.lua";
     GIVE_BACK = "give_back.lua";
+    CLEAR = "clear.lua";
 }
 
 /// Sent whole each time, since nobody waits for the answer that the server has forgotten it.

@@ -5,7 +5,7 @@ use crate::account::{
     Account, AccountId, AccountStore, CreateError, Email, Field, Group, PasswordHash, SessionMark, UpdateError, Username,
 };
 use crate::clock::Timestamp;
-use crate::store::StoreError;
+use crate::store::{StoreError, beginnings};
 use async_trait::async_trait;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params};
@@ -83,6 +83,22 @@ impl AccountStore for SqliteAccounts {
         self.0.read(list).await
     }
 
+    async fn search(&self, text: &str, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError> {
+        let (first, last) = beginnings(text);
+        let after = after.map(Username::canonical).unwrap_or_default();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let search = move |connection: &Connection| {
+            // Without the plus the order would make SQLite walk all names instead of using both indexes.
+            let sql = format!(
+                "SELECT {COLUMNS} FROM accounts
+                WHERE (username_key BETWEEN ?1 AND ?2 OR email_key BETWEEN ?1 AND ?2) AND +username_key > ?3
+                ORDER BY +username_key LIMIT ?4"
+            );
+            connection.prepare_cached(&sql)?.query_map((first, last, after, limit), read_account)?.collect()
+        };
+        self.0.read(search).await
+    }
+
     async fn marked(&self, limit: usize) -> Result<Vec<Account>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let marked = move |connection: &Connection| {
@@ -97,17 +113,17 @@ impl AccountStore for SqliteAccounts {
     }
 }
 
-const COLUMNS: &str =
-    "id, username, email, email_verified, name, avatar_url, groups, password, locked, generation, mark, created_at, version";
+const COLUMNS: &str = "id, username, email, email_verified, name, avatar_url, groups, password, locked, locked_until, reset_requested_at,
+        reset_requests, generation, mark, created_at, version";
 
 fn create(connection: &Connection, account: &Account) -> rusqlite::Result<Outcome> {
     if let Some(field) = taken(connection, account)? {
         return Ok(Outcome::Taken(field));
     }
     let sql = "INSERT INTO accounts (id, username, username_key, email, email_key, email_verified, name, avatar_url, groups, password,
-            locked, generation, mark, created_at, version)
+            locked, locked_until, reset_requested_at, reset_requests, generation, mark, created_at, version)
         VALUES (:id, :username, :username_key, :email, :email_key, :email_verified, :name, :avatar_url, :groups, :password,
-            :locked, :generation, :mark, :created_at, :version)";
+            :locked, :locked_until, :reset_requested_at, :reset_requests, :generation, :mark, :created_at, :version)";
     write_account(connection, sql, account, 1)?;
     keep_name(connection, account)?;
     Ok(Outcome::Done)
@@ -124,7 +140,8 @@ fn update(connection: &Connection, account: &Account) -> rusqlite::Result<Outcom
     }
     let sql = "UPDATE accounts SET username = :username, username_key = :username_key, email = :email, email_key = :email_key,
             email_verified = :email_verified, name = :name, avatar_url = :avatar_url, groups = :groups, password = :password,
-            locked = :locked, generation = :generation, mark = :mark, created_at = :created_at, version = :version
+            locked = :locked, locked_until = :locked_until, reset_requested_at = :reset_requested_at,
+            reset_requests = :reset_requests, generation = :generation, mark = :mark, created_at = :created_at, version = :version
         WHERE id = :id";
     write_account(connection, sql, account, account.version + 1)?;
     keep_name(connection, account)?;
@@ -166,6 +183,9 @@ fn write_account(connection: &Connection, sql: &str, account: &Account, version:
             ":groups": groups,
             ":password": account.password.0,
             ":locked": account.locked,
+            ":locked_until": account.locked_until.map(|until| until.0),
+            ":reset_requested_at": account.reset_requested_at.map(|at| at.0),
+            ":reset_requests": account.reset_requests,
             ":generation": signed(account.generation),
             ":mark": account.mark.map(mark_number),
             ":created_at": account.created_at.0,
@@ -193,6 +213,9 @@ fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
         groups: groups.split(',').filter(|group| !group.is_empty()).map(Group::parse).collect::<Result<_, _>>().map_err(unreadable)?,
         password: PasswordHash(row.get("password")?),
         locked: row.get("locked")?,
+        locked_until: row.get::<_, Option<i64>>("locked_until")?.map(Timestamp),
+        reset_requested_at: row.get::<_, Option<i64>>("reset_requested_at")?.map(Timestamp),
+        reset_requests: row.get("reset_requests")?,
         generation: unsigned(row.get("generation")?),
         mark: row.get::<_, Option<i64>>("mark")?.and_then(mark_of),
         created_at: Timestamp(row.get("created_at")?),
@@ -201,7 +224,7 @@ fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
 }
 
 /// A stored value that a constructor refuses: the file was written by something else.
-fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+pub(super) fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
 }
 

@@ -39,6 +39,15 @@ impl OneTimeStore for SqliteOneTime {
         Ok(taken.filter(|(_, expires_at)| now.0 < *expires_at).map(|(record, _)| record))
     }
 
+    async fn read(&self, key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = key.to_owned();
+        let read = move |connection: &Connection| {
+            let sql = "SELECT record FROM one_time WHERE key = ?1 AND expires_at > ?2";
+            connection.prepare_cached(sql)?.query_row((key, now.0), |row| row.get(0)).optional()
+        };
+        self.0.read(read).await
+    }
+
     async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
         let purge = move |connection: &Connection| {
             connection.prepare_cached("DELETE FROM one_time WHERE expires_at <= ?1")?.execute([now.0]).map(|_| ())

@@ -72,6 +72,47 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX counters_by_end ON counters (resets_at);
 ",
+    "
+    ALTER TABLE sessions ADD COLUMN confirmed_at INTEGER;
+    ALTER TABLE accounts ADD COLUMN locked_until INTEGER;
+    ALTER TABLE accounts ADD COLUMN reset_requested_at INTEGER;
+    ALTER TABLE accounts ADD COLUMN reset_requests INTEGER NOT NULL DEFAULT 0;
+
+    -- letters to be sent, encrypted
+    CREATE TABLE outbox (
+        id BLOB PRIMARY KEY NOT NULL,
+        sealed BLOB NOT NULL,
+        attempts INTEGER NOT NULL,
+        posted_at INTEGER NOT NULL,
+        due_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX outbox_by_due ON outbox (due_at);
+
+    CREATE TABLE audit (
+        id BLOB PRIMARY KEY NOT NULL,
+        at INTEGER NOT NULL,
+        actor BLOB,
+        subject BLOB,
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX audit_by_time ON audit (at);
+    CREATE INDEX audit_by_actor ON audit (actor, id) WHERE actor IS NOT NULL;
+    CREATE INDEX audit_by_subject ON audit (subject, id) WHERE subject IS NOT NULL;
+
+    CREATE TABLE invitations (
+        id BLOB PRIMARY KEY NOT NULL,
+        token BLOB NOT NULL UNIQUE,
+        email TEXT,
+        groups TEXT NOT NULL,
+        invited_by TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        account BLOB,
+        claimed_until INTEGER,
+        used_at INTEGER
+    ) STRICT;
+    CREATE INDEX invitations_by_end ON invitations (expires_at);
+",
 ];
 
 /// Refuses the database of another program, which has tables but not our mark.

