@@ -13,6 +13,7 @@ mod nav;
 pub(super) mod password;
 mod record;
 pub(super) mod register;
+pub(super) mod reset;
 pub(super) mod sessions;
 
 use super::limited;
