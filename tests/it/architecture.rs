@@ -45,6 +45,12 @@ fn axum_is_known_to_our_own_pages_only() {
 }
 
 #[test]
+fn envoys_protocol_is_known_to_its_endpoint_only() {
+    only_in("tonic", &["gateway/verify/ext_authz.rs", "server/ext_authz.rs"]);
+    only_in("envoy_types", &["gateway/verify/ext_authz.rs", "server/ext_authz.rs"]);
+}
+
+#[test]
 fn databases_are_known_to_the_stores_only() {
     only_in("rusqlite", &["store"]);
     only_in("mongodb::", &["store"]);

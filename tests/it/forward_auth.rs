@@ -1,6 +1,7 @@
 //! Front proxies ask, the gateway answers: the same decision as for what goes through it, in the form that each front takes.
 
 mod circles;
+mod envoy_grpc;
 mod front;
 mod journeys;
 mod questions;
