@@ -86,6 +86,10 @@ pub(super) fn cookies(root: &mut Section<'_>, portal: &PortalSettings) -> Cookie
         })
     });
     let secure = section.read("secure", None, |field| field.word(&[("auto", None), ("true", Some(true))]));
+    if domain.as_deref().is_some_and(is_public_suffix) {
+        let message = "is a domain under which strangers register theirs, so browsers keep no cookie for it; name your own below it";
+        section.error("domain", message);
+    }
     if let (Some(domain), Some(url)) = (&domain, &portal.url)
         && !url.host.is_under(domain)
     {
@@ -94,6 +98,11 @@ pub(super) fn cookies(root: &mut Section<'_>, portal: &PortalSettings) -> Cookie
     section.finish();
     let https_portal = portal.url.as_ref().is_some_and(|url| url.https);
     CookieSettings { domain, secure: if https_portal { Some(true) } else { secure } }
+}
+
+/// Whether it is one of the suffixes that browsers know (publicsuffix.org): `co.uk`, `duckdns.org`.
+fn is_public_suffix(domain: &str) -> bool {
+    psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == domain.as_bytes())
 }
 
 fn listeners(field: &Field<'_>, known: &mut Vec<ListenAddress>) -> Option<Vec<ListenAddress>> {

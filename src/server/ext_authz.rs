@@ -27,7 +27,7 @@ pub(super) async fn serve(listener: Listener, service: ExtAuthz, trusted: Truste
     let address = listener.address.clone();
     let served = match listener.into_socket() {
         Socket::Tcp(socket) => server.serve_with_incoming_shutdown(of_trusted(socket, trusted), stopped).await,
-        Socket::Unix(socket) => server.serve_with_incoming_shutdown(local(socket, trusted), stopped).await,
+        Socket::Unix(socket) => server.serve_with_incoming_shutdown(local(socket, trusted.unix), stopped).await,
     };
     if let Err(error) = served {
         tracing::error!(%error, "the gRPC listener ended");
@@ -59,8 +59,8 @@ fn of_trusted(socket: TcpListener, trusted: TrustedProxies) -> impl Stream<Item 
 }
 
 /// Connections on a Unix socket, if its peers are trusted.
-fn local(socket: UnixListener, trusted: TrustedProxies) -> impl Stream<Item = std::io::Result<UnixStream>> {
-    stream::unfold((socket, trusted.unix), async |(socket, trusted)| {
+fn local(socket: UnixListener, trusted: bool) -> impl Stream<Item = std::io::Result<UnixStream>> {
+    stream::unfold((socket, trusted), async |(socket, trusted)| {
         loop {
             match socket.accept().await {
                 Ok((stream, _)) if trusted => return Some((Ok(stream), (socket, trusted))),

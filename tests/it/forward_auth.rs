@@ -20,7 +20,7 @@ const ROUTES: &str = r#"
   - { host: registry.test, upstream: none, encoded_slashes: true }
 "#;
 
-const RULES: &str = r#"
+const RULES: &str = r"
 access:
   rules:
     - { path: /public, allow: public }
@@ -29,7 +29,7 @@ access:
     - { path: /read, method: [GET], allow: public }
     - { path: /never, allow: deny }
     - { path: /factor, allow: mfa }
-"#;
+";
 
 /// A gateway that only answers questions, for proxies of this machine; `more` is more configuration.
 async fn gateway(more: &str) -> TestGateway {
