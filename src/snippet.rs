@@ -83,7 +83,7 @@ pub struct Wanted {
     /// Which of its files
     #[arg(long, value_name = "PART", default_value = "config")]
     pub part: Part,
-    /// Where the proxy reaches Portcullis, for example http://portcullis:8080 [default: the first of server.listen]
+    /// Where the proxy reaches Portcullis, as an upstream is written [default: the first of server.listen]
     #[arg(long, value_name = "URL", value_parser = server)]
     pub gateway: Option<UpstreamServer>,
     /// Where the application of a route without an address is, for example wiki.example.com=http://127.0.0.1:3000
@@ -145,4 +145,64 @@ pub fn write(settings: &Settings, wanted: &Wanted) -> Result<Snippet, Unwritable
         (_, Part::Lua) => Err(Unwritable("only haproxy has a script, leave --part out".into())),
     }?;
     Ok(Snippet { text: format!("{}\n", text.trim_end()), notes: plan.notes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_str;
+    use std::path::Path;
+
+    const ALL: [FrontProxy; 6] =
+        [FrontProxy::Nginx, FrontProxy::Traefik, FrontProxy::Caddy, FrontProxy::Haproxy, FrontProxy::Envoy, FrontProxy::IngressNginx];
+
+    fn written(yaml: &str, wanted: &Wanted) -> Result<String, Unwritable> {
+        let settings = load_str(yaml, Path::new("/etc/portcullis"), &[]).unwrap_or_else(|report| panic!("{report}")).settings;
+        write(&settings, wanted).map(|snippet| snippet.text)
+    }
+
+    /// contract 1, 3.7
+    #[test]
+    fn every_file_names_each_host_the_endpoint_and_every_identity_header() {
+        let yaml = "{ server: { prefix: /gate.way }, identity: { headers: { user: X-Who }, also: [remote-user, x-auth-request] },
+            routes: [{ host: wiki.example.com, upstream: none }, { host: '*.apps.example.org', upstream: none }] }";
+        for proxy in ALL {
+            let text = written(yaml, &Wanted::of(proxy)).unwrap().to_lowercase();
+            let domain = text.contains(".apps.example.org") || text.contains("[.]apps[.]example[.]org");
+            assert!(text.contains("wiki.example.com") && domain && text.contains("/gate.way/verify"), "{text}");
+            for name in ["x-who", "x-user-groups", "remote-user", "x-auth-request-preferred-username"] {
+                assert!(text.contains(name), "{proxy:?} {name}");
+            }
+            assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{proxy:?}");
+        }
+    }
+
+    #[test]
+    fn sockets_are_written_for_the_proxies_that_reach_them() {
+        let yaml = "routes: [{ host: wiki.example.com, upstream: 'unix:/run/wiki.sock' }]";
+        for proxy in ALL {
+            let text = written(yaml, &Wanted::of(proxy));
+            match proxy {
+                FrontProxy::Traefik | FrontProxy::IngressNginx => assert!(text.is_err_and(|reason| reason.0.contains("/run/wiki.sock"))),
+                _ => assert!(text.is_ok_and(|text| text.contains("/run/wiki.sock"))),
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_that_a_proxy_lacks_is_refused() {
+        let part = |proxy, part| written("routes: [{ upstream: none }]", &Wanted { part, ..Wanted::of(proxy) });
+        assert!(part(FrontProxy::Nginx, Part::Lua).is_err() && part(FrontProxy::Haproxy, Part::Labels).is_err());
+        assert!(part(FrontProxy::Haproxy, Part::Lua).unwrap().contains("register_action"));
+        assert!(part(FrontProxy::Traefik, Part::Labels).unwrap().contains("traefik.http.routers"));
+    }
+
+    #[test]
+    fn an_application_is_read_as_it_is_written_in_routes() {
+        let application: Application = "*.example.com=http://10.0.0.5:81".parse().unwrap();
+        assert_eq!(application.host, HostPattern::parse("*.example.com").unwrap());
+        for wrong in ["wiki", "wiki=", "wiki=https://a", "wi ki=http://a", "wiki=http://a/b", "wiki=none"] {
+            assert!(wrong.parse::<Application>().is_err(), "{wrong}");
+        }
+    }
 }

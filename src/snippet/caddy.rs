@@ -25,11 +25,11 @@ impl File<'_> {
             None => format!("{}://:{}", self.plan.scheme(), self.plan.port),
         }
     }
+}
 
-    fn server(&self, address: &Address) -> String {
-        match address {
-            Address::Tcp { .. } => address.authority(),
-            Address::Unix(path) => format!("unix/{path}"),
-        }
+fn server(address: &Address) -> String {
+    match address {
+        Address::Tcp { .. } => address.authority(),
+        Address::Unix(path) => format!("unix/{path}"),
     }
 }

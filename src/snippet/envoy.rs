@@ -30,16 +30,16 @@ impl File<'_> {
         let names = self.plan.identity.iter().chain(&self.plan.foreign);
         names.map(|name| String::from_utf8_lossy(&folded(name.as_bytes())).into_owned()).collect()
     }
+}
 
-    /// How a path is matched.
-    fn matches(&self, place: &Place) -> String {
-        if place.is_root() { "prefix: \"/\"".to_owned() } else { format!("path_separated_prefix: \"{}\"", place.path) }
-    }
+/// How a path is matched.
+fn matches(place: &Place) -> String {
+    if place.is_root() { "prefix: \"/\"".to_owned() } else { format!("path_separated_prefix: \"{}\"", place.path) }
+}
 
-    fn socket(&self, address: &Address) -> String {
-        match address {
-            Address::Tcp { host, port } => format!("{{ socket_address: {{ address: \"{host}\", port_value: {port} }} }}"),
-            Address::Unix(path) => format!("{{ pipe: {{ path: \"{path}\" }} }}"),
-        }
+fn socket(address: &Address) -> String {
+    match address {
+        Address::Tcp { host, port } => format!("{{ socket_address: {{ address: \"{host}\", port_value: {port} }} }}"),
+        Address::Unix(path) => format!("{{ pipe: {{ path: \"{path}\" }} }}"),
     }
 }

@@ -22,24 +22,24 @@ pub(super) fn write(plan: &Plan) -> Result<String, Unwritable> {
 }
 
 impl File<'_> {
-    fn server(&self, address: &Address) -> String {
-        match address {
-            Address::Tcp { .. } => address.authority(),
-            Address::Unix(path) => format!("unix@{path}"),
-        }
-    }
-
     /// What the script is told of us: our address as the client takes it.
     fn endpoint(&self) -> String {
-        format!("{} {}/verify/haproxy", self.server(&self.plan.gateway), self.plan.prefix)
+        format!("{} {}/verify/haproxy", server(&self.plan.gateway), self.plan.prefix)
     }
+}
 
-    /// Which requests are for a host: the condition of its `acl`.
-    fn host_condition(&self, site: &Site) -> String {
-        match (site.exact(), site.domain()) {
-            (Some(host), _) => format!("hdr(host),host_only -i -m str {host}"),
-            (None, Some(domain)) => format!("hdr(host),host_only -i -m end .{domain}"),
-            (None, None) => "always_true".to_owned(),
-        }
+fn server(address: &Address) -> String {
+    match address {
+        Address::Tcp { .. } => address.authority(),
+        Address::Unix(path) => format!("unix@{path}"),
+    }
+}
+
+/// Which requests are for a host: the condition of its `acl`.
+fn host_condition(site: &Site) -> String {
+    match (site.exact(), site.domain()) {
+        (Some(host), _) => format!("hdr(host),host_only -i -m str {host}"),
+        (None, Some(domain)) => format!("hdr(host),host_only -i -m end .{domain}"),
+        (None, None) => "always_true".to_owned(),
     }
 }

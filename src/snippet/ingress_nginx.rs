@@ -27,36 +27,16 @@ pub(super) fn write(plan: &Plan) -> Result<String, Unwritable> {
 }
 
 impl File<'_> {
-    /// The name of an object: letters, digits and hyphens.
-    fn object(&self, name: &str) -> String {
-        name.replace('_', "-")
-    }
-
     /// Where a browser is sent to sign in.
     fn login(&self, site: &Site) -> String {
         let own = || format!("{}://{}{}", self.plan.scheme(), site.exact().unwrap_or("$host"), self.plan.port_suffix());
         format!("{}{}/login", self.plan.portal.clone().unwrap_or_else(own), self.plan.prefix)
     }
 
-    /// The service behind these addresses.
-    fn service(&self, name: &str, servers: &[Address]) -> Service {
-        let port = servers.iter().find_map(Address::port).unwrap_or_default();
-        let host = servers.iter().find_map(|address| match address {
-            Address::Tcp { host, .. } => Some(host.as_str()),
-            Address::Unix(_) => None,
-        });
-        // As cluster DNS names them: NAME.NAMESPACE.svc.cluster.local
-        let mut labels = host.unwrap_or_default().split('.');
-        match (labels.next(), labels.next(), labels.next()) {
-            (Some(name), Some(namespace), Some("svc")) => Service { name: name.to_owned(), namespace: namespace.to_owned(), port },
-            _ => Service { name: self.object(name), namespace: "default".to_owned(), port },
-        }
-    }
-
     /// The namespace of a host's applications: an Ingress reaches no other.
     fn namespace(&self, site: &Site) -> String {
         let services = self.plan.applications().filter(|(of, ..)| of.name == site.name);
-        let mut namespaces = services.map(|(_, place, servers)| self.service(&place.name, servers).namespace);
+        let mut namespaces = services.map(|(_, place, servers)| service(&place.name, servers).namespace);
         namespaces.next().unwrap_or_else(|| "default".to_owned())
     }
 }
@@ -66,4 +46,24 @@ struct Service {
     name: String,
     namespace: String,
     port: u16,
+}
+
+/// The name of an object: letters, digits and hyphens.
+fn object(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+/// The service behind these addresses.
+fn service(name: &str, servers: &[Address]) -> Service {
+    let port = servers.iter().find_map(Address::port).unwrap_or_default();
+    let host = servers.iter().find_map(|address| match address {
+        Address::Tcp { host, .. } => Some(host.as_str()),
+        Address::Unix(_) => None,
+    });
+    // As cluster DNS names them: NAME.NAMESPACE.svc.cluster.local
+    let mut labels = host.unwrap_or_default().split('.');
+    match (labels.next(), labels.next(), labels.next()) {
+        (Some(name), Some(namespace), Some("svc")) => Service { name: name.to_owned(), namespace: namespace.to_owned(), port },
+        _ => Service { name: object(name), namespace: "default".to_owned(), port },
+    }
 }

@@ -51,22 +51,22 @@ impl File<'_> {
     fn host(&self) -> String {
         format!("$host{}", self.plan.port_suffix())
     }
+}
 
-    /// The names of hosts in `server_name`.
-    fn server_name(&self, site: &Site) -> String {
-        site.host.as_ref().map_or_else(|| "_".to_owned(), ToString::to_string)
-    }
+/// The names of hosts in `server_name`.
+fn server_name(site: &Site) -> String {
+    site.host.as_ref().map_or_else(|| "_".to_owned(), ToString::to_string)
+}
 
-    /// An address in an `upstream`.
-    fn server(&self, address: &Address) -> String {
-        match address {
-            Address::Tcp { .. } => address.authority(),
-            Address::Unix(path) => format!("unix:{path}"),
-        }
+/// An address in an `upstream`.
+fn server(address: &Address) -> String {
+    match address {
+        Address::Tcp { .. } => address.authority(),
+        Address::Unix(path) => format!("unix:{path}"),
     }
+}
 
-    /// The variable of a header of our answer, and the one that keeps it.
-    fn variable(&self, name: &str) -> String {
-        name.to_ascii_lowercase().replace('-', "_")
-    }
+/// The variable of a header of our answer, and the one that keeps it.
+fn variable(name: &str) -> String {
+    name.to_ascii_lowercase().replace('-', "_")
 }

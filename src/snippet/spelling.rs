@@ -10,7 +10,7 @@ const OTHER: &str = "[^a-z0-9-]";
 
 /// Whatever speaks of identity or of an original URL; none of it may come from a visitor.
 pub(super) fn identity(plan: &Plan) -> String {
-    let names = plan.identity.iter().chain(&plan.foreign).map(|name| in_every_spelling(name));
+    let names = plan.identity.iter().chain(&plan.foreign).map(in_every_spelling);
     let originals = ["x-original-.*", "x-rewrite-url"].map(in_every_spelling);
     joined(names.chain(originals))
 }

@@ -84,3 +84,29 @@ fn service_name(name: &str, servers: &[Address]) -> String {
 fn port(servers: &[Address]) -> u16 {
     servers.iter().find_map(Address::port).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::load_str;
+    use crate::snippet::{FrontProxy, Part, Wanted, write};
+    use std::path::Path;
+
+    /// contract 1: the file provider and Docker labels
+    #[test]
+    fn labels_say_what_the_file_says() {
+        let yaml = "{ portal: { url: 'https://auth.example.com' }, cookies: { domain: example.com }, routes: [
+            { host: wiki.example.com, upstream: 'http://wiki:1' }, { host: '*.apps.example.com', path: /x, upstream: none },
+            { host: old.example.com, upstream: 'http://old', strip_prefix: true }] }";
+        let settings = load_str(yaml, Path::new("/etc/portcullis"), &[]).unwrap_or_else(|report| panic!("{report}")).settings;
+        let part = |part| write(&settings, &Wanted { part, ..Wanted::of(FrontProxy::Traefik) }).unwrap().text.replace("$$", "$");
+        let (file, labels) = (part(Part::Config), part(Part::Labels));
+        let said = ["priority: ", "authResponseHeadersRegex: ", "rule: "];
+        let mut compared = 0;
+        for line in file.lines() {
+            let Some(value) = said.iter().find_map(|key| line.trim().strip_prefix(key)) else { continue };
+            assert!(labels.contains(value), "{line}\n{labels}");
+            compared += 1;
+        }
+        assert!(compared >= 12, "{compared}");
+    }
+}

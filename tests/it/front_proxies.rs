@@ -100,7 +100,7 @@ macro_rules! behind {
             use super::super::{attacks, journeys};
             use portcullis::snippet::FrontProxy;
 
-            /// front-proxies.md 2.1; contract 5
+            /// C4, front-proxies.md 2.1; contract 5
             #[tokio::test]
             async fn a_visitor_comes_back_to_the_deep_link_after_signing_in() {
                 journeys::deep_link(FrontProxy::$proxy).await;

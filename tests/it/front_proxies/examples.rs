@@ -25,7 +25,7 @@ struct CommandLine {
     wanted: Wanted,
 }
 
-/// contract 1
+/// C8, contract 1
 #[test]
 fn the_examples_are_what_snippet_prints() {
     for (folder, name, arguments) in EXAMPLES {
