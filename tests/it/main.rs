@@ -7,6 +7,10 @@ mod access;
 #[cfg(test)]
 mod account_pages;
 #[cfg(test)]
+mod account_sessions;
+#[cfg(test)]
+mod admin_pages;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod crashes;
