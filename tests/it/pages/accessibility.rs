@@ -149,15 +149,15 @@ async fn every_page_for_administrators_is_accessible() {
     let (gateway, mut visit) = start(&upstream).await;
     let administration = &gateway.app().administration;
     administration.set_groups("ann", &["staff".to_owned(), "admins".to_owned()]).await.unwrap();
-    administration.add(account("a-name-as-long-as-names-can-be-32", &GROUPS)).await.unwrap();
-    administration.lock("a-name-as-long-as-names-can-be-32").await.unwrap();
+    administration.add(account("a-name-as-long-as-names-can-be.3", &GROUPS)).await.unwrap();
+    administration.lock("a-name-as-long-as-names-can-be.3").await.unwrap();
     let api = gateway.api().post("/auth/login", &json!({ "username": "ann", "password": PASSWORD })).await;
     assert_eq!(api.status, 200);
     visit.browser.open(&format!("{}/auth/login", visit.origin)).await;
     visit.send(&[("username", "ann"), ("password", PASSWORD)]).await;
     visit.open("users", "/auth/admin/users").await;
     visit.open("users-none", "/auth/admin/users?q=nobody").await;
-    let locked = administration.find("a-name-as-long-as-names-can-be-32").await.unwrap().id;
+    let locked = administration.find("a-name-as-long-as-names-can-be.3").await.unwrap().id;
     visit.open("user-locked", &format!("/auth/admin/users/{locked}")).await;
     let own = administration.find("ann").await.unwrap().id;
     visit.open("user-own", &format!("/auth/admin/users/{own}?done=groups")).await;
