@@ -3,6 +3,7 @@
 //! The route table is [`router`]. Forward-auth and the API for programs are not here.
 
 pub mod accept;
+mod api;
 pub mod assets;
 mod call;
 mod csrf;
@@ -15,6 +16,7 @@ mod pages;
 mod palette;
 pub mod problem;
 mod redirect;
+mod reset_cookie;
 mod submission;
 #[cfg(test)]
 mod testing;
@@ -44,7 +46,7 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, forgot, login, logout, password, register};
+use pages::{account, forgot, login, logout, password, register, reset};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -198,7 +200,8 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/login", get(login::show).post(login::submit))
         .route("/register", get(register::show).post(register::submit))
         .route("/logout", get(logout::show).post(logout::submit))
-        .route("/forgot", get(forgot::show))
+        .route("/forgot", get(forgot::show).post(forgot::submit))
+        .route("/reset", get(reset::show).post(reset::submit))
         .route("/account", get(account::show).post(account::submit))
         .route("/account/password", get(password::show).post(password::submit))
         .route("/profile", get(account::profile))
@@ -206,6 +209,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/assets/{name}", get(asset));
     Router::new()
         .nest(&portal.look.prefix, own)
+        .nest(&format!("/api{}", portal.look.prefix), api::router())
         .route("/.well-known/change-password", get(change_password))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

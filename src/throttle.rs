@@ -67,6 +67,14 @@ pub struct Throttle {
     pub(crate) secret: Secret,
 }
 
+impl TooMany {
+    /// Whole seconds to wait, as `Retry-After` says them.
+    #[must_use]
+    pub fn seconds(&self) -> u32 {
+        u32::try_from(self.retry_after.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
+    }
+}
+
 impl Throttle {
     /// Counts an attempt to give an account's password or code.
     ///

@@ -5,15 +5,17 @@ use super::error_page::Fault;
 use super::problem::Problem;
 use super::redirect::Onward;
 use super::submission::Fields;
-use super::{Portal, Presence, Visit};
+use super::{Portal, Presence, Visit, links, reset_cookie};
 use crate::client::Client;
+use crate::link_token::LinkToken;
 use crate::login::SignedIn;
 use crate::session::{Session, SessionCookies, SessionKey};
 use crate::store::StoreError;
+use crate::throttle::TooMany;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{LOCATION, SET_COOKIE, USER_AGENT};
-use http::{HeaderValue, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
 use std::sync::Arc;
 
 /// A request to a page.
@@ -63,17 +65,32 @@ impl Call {
 
     /// Who asks.
     pub(super) fn client(&self) -> Client {
-        let agent = self.parts.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        Client {
-            address: self.visit.client,
-            user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_LENGTH).collect(),
-            request_id: self.visit.request_id.clone(),
-        }
+        client(&self.visit, &self.parts.headers)
     }
 
     /// Where a sign-in leads, by the fields of a query or form.
     pub(super) fn onward(&self, fields: &Fields) -> Onward {
         Onward::of(fields, &self.portal.settings, &self.visit)
+    }
+
+    /// The origin that links in mails begin with, if the request went to an address that they may lead to.
+    pub(super) fn link_base(&self) -> Option<String> {
+        links::base(&self.portal.settings, &self.visit)
+    }
+
+    /// The token of the reset link that was opened in this browser.
+    pub(super) fn reset_token(&self) -> Option<LinkToken> {
+        reset_cookie::token(&self.parts.headers, &self.cookies)
+    }
+
+    /// Keeps the token of a reset link in this browser.
+    pub(super) fn keep_reset_token(&self, response: &mut Response, token: &LinkToken) {
+        set_cookie(response, &reset_cookie::set(&self.cookies, token));
+    }
+
+    /// Takes the token of a reset link from this browser.
+    pub(super) fn drop_reset_token(&self, response: &mut Response) {
+        set_cookie(response, &reset_cookie::expire(&self.cookies));
     }
 
     /// The token for this browser's forms.
@@ -115,8 +132,18 @@ impl Call {
 
     /// A page that says when to try again.
     pub(super) fn outage_page(&self, page: &impl askama::Template) -> Response {
-        let mut response = self.page(StatusCode::SERVICE_UNAVAILABLE, page);
+        Self::later(self.page(StatusCode::SERVICE_UNAVAILABLE, page))
+    }
+
+    /// With when to try again.
+    pub(super) fn later(mut response: Response) -> Response {
         response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+        response
+    }
+
+    /// A page that says how long to wait, since a limit was reached.
+    pub(super) fn limited(mut response: Response, limit: &TooMany) -> Response {
+        response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(limit.seconds()));
         response
     }
 
@@ -158,6 +185,16 @@ impl Call {
     /// Takes the session cookie away.
     pub(super) fn take_session(&self, response: &mut Response) {
         set_cookie(response, &self.cookies.expire_session());
+    }
+}
+
+/// Who makes a request.
+pub(super) fn client(visit: &Visit, headers: &HeaderMap) -> Client {
+    let agent = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Client {
+        address: visit.client,
+        user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_LENGTH).collect(),
+        request_id: visit.request_id.clone(),
     }
 }
 

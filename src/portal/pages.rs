@@ -6,9 +6,11 @@ pub(super) mod login;
 pub(super) mod logout;
 pub(super) mod password;
 pub(super) mod register;
+pub(super) mod reset;
 
 use crate::account::PasswordProfile;
 use crate::registration::FieldProblem;
+use crate::throttle::TooMany;
 use std::time::Duration;
 
 /// What is wrong with what was typed, for the summary and beside the fields.
@@ -78,6 +80,16 @@ fn unavailable() -> Problems {
 /// Too many passwords are being checked.
 fn busy() -> Problems {
     Problems::general("busy", "Too many people are signing in at once. Please try again in a moment.")
+}
+
+/// A limit was reached: the same for accounts that exist and that do not.
+fn too_many(limit: &TooMany) -> Problems {
+    Problems::general("too_many", &format!("There were too many attempts. Please try again in {}.", time_to_wait(limit)))
+}
+
+/// Spelled out, in whole minutes at least.
+fn time_to_wait(limit: &TooMany) -> String {
+    spelled_out(limit.retry_after + Duration::from_secs(59))
 }
 
 fn name_taken() -> Problems {

@@ -2,6 +2,7 @@
 
 use super::headers::CHALLENGE;
 use crate::registration::FieldProblem;
+use crate::throttle::TooMany;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
@@ -47,6 +48,13 @@ impl Problem {
             request_id: None,
             retry_after: None,
         }
+    }
+
+    /// A limit was reached.
+    #[must_use]
+    pub fn too_many(limit: &TooMany) -> Self {
+        let detail = "There were too many attempts. Try again after the time that Retry-After names.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests", detail).with_retry_after(limit.seconds())
     }
 
     /// Names the fields that are to blame.

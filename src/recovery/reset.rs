@@ -14,8 +14,8 @@ use crate::throttle::{Endpoint, Target, Throttled, TooMany};
 
 /// A password to be set by a link.
 pub struct NewPassword {
-    /// The link's token.
-    pub token: LinkToken,
+    /// The link's token; `None` where what was presented cannot be one.
+    pub token: Option<LinkToken>,
     /// Password, as typed.
     pub password: Password,
     /// Who sets it.
@@ -56,11 +56,11 @@ impl Recovery {
     /// # Errors
     /// See [`ResetError`].
     pub async fn reset(&self, new: NewPassword) -> Result<Account, ResetError> {
-        let Some(account) = self.open(&new.token).await? else { return Err(self.refuse(&new.client).await) };
+        let Some((token, account)) = self.opened(new.token).await? else { return Err(self.refuse(&new.client).await) };
         self.check_password(&account, &new.password)?;
-        let target = Target::Unknown(format!("password_reset:{}", new.token.digest()));
+        let target = Target::Unknown(format!("password_reset:{}", token.digest()));
         let admission = self.throttle.attempt(Endpoint::ResetConfirm, &new.client, &target).await?;
-        let done = self.spend(&new).await;
+        let done = self.spend(&token, &new.password).await;
         if !matches!(done, Err(ResetError::BadToken)) {
             self.throttle.give_back(admission).await;
         }
@@ -69,6 +69,11 @@ impl Recovery {
         self.marks.carry_out(&mut account).await?;
         self.audit.record(Event::by(Party::from(&account), Action::PasswordReset, Outcome::Success, &new.client));
         Ok(account)
+    }
+
+    async fn opened(&self, token: Option<LinkToken>) -> Result<Option<(LinkToken, Account)>, StoreError> {
+        let Some(token) = token else { return Ok(None) };
+        Ok(self.open(&token).await?.map(|account| (token, account)))
     }
 
     /// A token that does not work is a failure of whoever presents it; one that works is never held up by those.
@@ -90,15 +95,15 @@ impl Recovery {
     }
 
     /// Takes the token, and puts it back where that led to nothing.
-    async fn spend(&self, new: &NewPassword) -> Result<Account, ResetError> {
-        let hash = self.hasher.hash(&new.password).await?;
-        let taken: Option<ResetRecord> = self.tokens.take(Purpose::PasswordReset, &new.token).await?;
+    async fn spend(&self, token: &LinkToken, password: &Password) -> Result<Account, ResetError> {
+        let hash = self.hasher.hash(password).await?;
+        let taken: Option<ResetRecord> = self.tokens.take(Purpose::PasswordReset, token).await?;
         let Some(record) = taken else { return Err(ResetError::BadToken) };
         match self.store_password(&record, &hash).await {
             Ok(Some(account)) => Ok(account),
             Ok(None) => Err(ResetError::BadToken),
             Err(error) => {
-                self.tokens.put_back(Purpose::PasswordReset, &new.token, &record, record.until).await?;
+                self.tokens.put_back(Purpose::PasswordReset, token, &record, record.until).await?;
                 Err(error.into())
             }
         }

@@ -101,6 +101,12 @@ impl SessionCookies {
         if self.secure { "__Host-portcullis-csrf" } else { "portcullis-csrf" }
     }
 
+    /// Name of the cookie that holds a reset link's token, always host-only: `__Host-portcullis-reset` or `portcullis-reset`.
+    #[must_use]
+    pub fn reset_name(&self) -> &'static str {
+        if self.secure { "__Host-portcullis-reset" } else { "portcullis-reset" }
+    }
+
     /// `Set-Cookie` for a session; `keep` is its `Max-Age` when it outlives the browser.
     #[must_use]
     pub fn set_session(&self, value: &str, keep: Option<Duration>) -> String {
