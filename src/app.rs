@@ -29,7 +29,7 @@ use crate::store::sqlite::{
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
 use crate::throttle::Throttle;
-use background::Background;
+use background::{Background, Work};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -141,6 +141,8 @@ impl App {
             sessions: Arc::clone(&sessions),
             reaches_sessions: role == Role::Gateway || sessions.shared(),
         };
+        let audit = Audit::start(audit, Arc::clone(&clock));
+        let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
         let outbox = Arc::new(Outbox { store: Arc::clone(&letters), clock: Arc::clone(&clock) });
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
         let throttle = Arc::new(Throttle {
@@ -150,7 +152,6 @@ impl App {
             resets: settings.accounts.reset.clone(),
             secret: secret.clone(),
         });
-        let audit = Arc::new(Audit { store: audit, clock: Arc::clone(&clock) });
         let login = Arc::new(Login {
             accounts: Arc::clone(&accounts),
             sessions: Arc::clone(&sessions),
@@ -249,8 +250,14 @@ impl App {
     /// # Errors
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
-        let started = Background::start(self.marks.clone(), Arc::clone(&self.sessions), Arc::clone(&self.clock));
-        let background = started.map_err(|error| OpenError(format!("cannot start a thread beside requests: {error}")))?;
+        let work = Work {
+            marks: self.marks.clone(),
+            sessions: Arc::clone(&self.sessions),
+            audit: Arc::clone(&self.audit),
+            audit_retention: self.settings.audit.retention,
+            clock: Arc::clone(&self.clock),
+        };
+        let background = Background::start(work).map_err(|error| OpenError(format!("cannot start a thread beside requests: {error}")))?;
         *self.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(background);
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use crate::account::{AccountStore, Hasher, Password, PasswordProfile};
 use crate::administration::{AddedAccount, Administration};
+use crate::audit::{Audit, Filter, Record};
 use crate::client::Client;
 use crate::clock::{ManualClock, SharedClock, Timestamp};
 use crate::config::{
@@ -16,7 +17,7 @@ use crate::session::{Session, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
 use crate::store::memory::MemorySessions;
-use crate::store::sqlite::{Database, SqliteAccounts};
+use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use std::path::Path;
@@ -34,6 +35,7 @@ pub(crate) struct Fixture {
     pub(crate) registration: Arc<Registration>,
     pub(crate) profile: Arc<Profile>,
     pub(crate) administration: Arc<Administration>,
+    pub(crate) audit: Arc<Audit>,
     _folder: TempDir,
 }
 
@@ -79,11 +81,12 @@ impl Fixture {
     pub(crate) fn with(settings: AccountSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("test.db")).unwrap();
-        let accounts: Arc<dyn AccountStore> = Arc::new(SqliteAccounts::new(database));
+        let accounts: Arc<dyn AccountStore> = Arc::new(SqliteAccounts::new(Arc::clone(&database)));
         let overtaken = Arc::new(Overtaken::default());
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
+        let audit = Arc::new(Audit::start(Arc::new(SqliteAudit::new(database)), Arc::clone(&clock)).unwrap());
         let hasher = Hasher::start_patient(settings.hash);
         let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
         Self {
@@ -109,6 +112,7 @@ impl Fixture {
                 session_settings: session_settings(),
             }),
             administration: Arc::new(Administration { accounts: Arc::clone(&accounts), hasher, clock, settings, marks: marks.clone() }),
+            audit,
             accounts,
             sessions: overtaken,
             clock: manual,
@@ -136,6 +140,13 @@ impl Fixture {
 
     pub(crate) async fn sign_in(&self, identifier: &str, text: &str) -> Result<SignedIn, LoginError> {
         self.login.sign_in(attempt(identifier, text)).await
+    }
+
+    /// All that was recorded, oldest first.
+    pub(crate) async fn recorded(&self) -> Vec<Record> {
+        let mut records = self.audit.list(Filter::default(), 1000).await.unwrap();
+        records.reverse();
+        records
     }
 
     pub(crate) async fn session(&self, key: &SessionKey) -> Option<Arc<Session>> {

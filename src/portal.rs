@@ -197,6 +197,7 @@ impl Portal {
 /// THE ROUTE TABLE.
 pub fn router(portal: Arc<Portal>) -> Router {
     let own = Router::new()
+        .route("/", get(home))
         .route("/login", get(login::show).post(login::submit))
         .route("/register", get(register::show).post(register::submit))
         .route("/logout", get(logout::show).post(logout::submit))
@@ -210,6 +211,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
     Router::new()
         .nest(&portal.look.prefix, own)
         .nest(&format!("/api{}", portal.look.prefix), api::router())
+        .route(&format!("{}/", portal.look.prefix), get(home))
         .route("/.well-known/change-password", get(change_password))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -219,6 +221,11 @@ pub fn router(portal: Arc<Portal>) -> Router {
 
 async fn asset(State(portal): State<Arc<Portal>>, Path(name): Path<String>, headers: HeaderMap, request: Request) -> Response {
     portal.assets.serve(&name, &headers).unwrap_or_else(|| portal.errors.response(&Fault::NotFound, &request.into_parts().0))
+}
+
+/// Who asks for the prefix alone wants the page that leads to all others.
+async fn home(call: Call) -> Response {
+    call.to_page(StatusCode::FOUND, "/account")
 }
 
 /// Where password managers look for the page that changes a password (W3C "A Well-Known URL for Changing Passwords").

@@ -1,8 +1,10 @@
 //! The thread that runs beside requests, whatever runtimes the gateway has.
 
+use crate::audit::Audit;
 use crate::clock::SharedClock;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
+use crate::store::StoreError;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,11 +23,20 @@ pub(super) struct Background {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What it works on.
+pub(super) struct Work {
+    pub(super) marks: SessionMarks,
+    pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) audit_retention: Duration,
+    pub(super) clock: SharedClock,
+}
+
 impl Background {
-    pub(super) fn start(marks: SessionMarks, sessions: Arc<dyn SessionStore>, clock: SharedClock) -> std::io::Result<Self> {
+    pub(super) fn start(work: Work) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (stop, stopped) = oneshot::channel();
-        let work = move || runtime.block_on(run(&marks, &*sessions, &clock, stopped));
+        let work = move || runtime.block_on(run(&work, stopped));
         let thread = std::thread::Builder::new().name("background".to_owned()).spawn(work)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -40,7 +51,16 @@ impl Drop for Background {
     }
 }
 
-async fn run(marks: &SessionMarks, sessions: &dyn SessionStore, clock: &SharedClock, mut stopped: oneshot::Receiver<()>) {
+impl Work {
+    /// Removes what has expired.
+    async fn purge(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.sessions.purge(now).await?;
+        self.audit.purge(now.minus(self.audit_retention)).await
+    }
+}
+
+async fn run(work: &Work, mut stopped: oneshot::Receiver<()>) {
     let (mut marking, mut purging) = (interval(MARKS), interval(PURGE));
     marking.set_missed_tick_behavior(MissedTickBehavior::Delay);
     purging.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -48,8 +68,8 @@ async fn run(marks: &SessionMarks, sessions: &dyn SessionStore, clock: &SharedCl
     loop {
         let done = tokio::select! {
             _ = &mut stopped => return,
-            _ = marking.tick() => marks.finish().await,
-            _ = purging.tick() => sessions.purge(clock.now()).await,
+            _ = marking.tick() => work.marks.finish().await,
+            _ = purging.tick() => work.purge().await,
         };
         if let Err(error) = &done
             && !failing

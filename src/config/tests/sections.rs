@@ -155,7 +155,6 @@ fn what_a_later_version_has_is_accepted_at_its_default_only() {
         ("email: {transport: log}", "email.transport: this version lacks"),
         ("api: {allowed_origins: ['https://x']}", "api.allowed_origins: this version lacks"),
         ("access: {tests: [{}]}", "access.tests: this version lacks"),
-        ("audit: {retention: 1d}", "audit.retention: this version lacks"),
         ("tracing: {otlp: x}", "tracing.otlp: this version lacks"),
     ];
     for (yaml, expected) in lacking {
