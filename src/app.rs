@@ -159,12 +159,33 @@ impl App {
             clock: Arc::clone(&clock),
             settings: settings.sessions,
         });
+        let email_confirmation = Arc::new(EmailConfirmation {
+            accounts: Arc::clone(&accounts),
+            counters: Arc::clone(&counters),
+            tokens: tokens.clone(),
+            outbox: Arc::clone(&outbox),
+            throttle: Arc::clone(&throttle),
+            audit: Arc::clone(&audit),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            marks: marks.clone(),
+            prefix: settings.server.prefix.clone(),
+            sends_mail: settings.email.transport.is_some(),
+        });
+        let invitations = Arc::new(Invitations {
+            store: invitations,
+            accounts: Arc::clone(&accounts),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+            clock: Arc::clone(&clock),
+            settings: Arc::clone(&settings),
+        });
         Ok(Arc::new(Self {
             recovery: Arc::new(Recovery {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
-                tokens: tokens.clone(),
+                tokens,
                 outbox: Arc::clone(&outbox),
                 throttle: Arc::clone(&throttle),
                 audit: Arc::clone(&audit),
@@ -174,20 +195,18 @@ impl App {
                 prefix: settings.server.prefix.clone(),
                 sends_mail: settings.email.transport.is_some(),
             }),
-            email_confirmation: Arc::new(EmailConfirmation {
+            registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
-                sessions: Arc::clone(&sessions),
-                tokens,
-                outbox: Arc::clone(&outbox),
-            }),
-            invitations: Arc::new(Invitations {
-                store: invitations,
-                accounts: Arc::clone(&accounts),
-                outbox: Arc::clone(&outbox),
-                audit: Arc::clone(&audit),
+                hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
-                settings: Arc::clone(&settings),
+                invitations: Arc::clone(&invitations),
+                email_confirmation: Arc::clone(&email_confirmation),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                settings: settings.accounts.clone(),
             }),
+            email_confirmation,
+            invitations,
             throttle,
             audit,
             outbox,
@@ -196,12 +215,6 @@ impl App {
             letters,
             cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
             login,
-            registration: Arc::new(Registration {
-                accounts: Arc::clone(&accounts),
-                hasher: hasher.clone(),
-                clock: Arc::clone(&clock),
-                settings: settings.accounts.clone(),
-            }),
             profile: Arc::new(Profile {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
@@ -253,6 +266,7 @@ impl App {
         let work = Work {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
+            invitations: Arc::clone(&self.invitations),
             audit: Arc::clone(&self.audit),
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),

@@ -73,8 +73,8 @@ impl EmailConfirmation {
         self.sends_mail && base.is_some()
     }
 
-    /// Mails a link to the account's own address, unless that was done too often. Where it cannot be mailed this does
-    /// nothing, as it does where it fails: signing in mails another one.
+    /// Mails a link to the account's own address. Where it cannot be mailed this does nothing, as it does where it fails:
+    /// signing in mails another one.
     pub async fn ask(&self, account: &Account, base: Option<&str>, client: &Client) {
         if let Err(error) = self.post_link(account.id, &account.email, base, client).await {
             tracing::error!(%error, request = client.request_id, "a link to confirm an address is not mailed");
@@ -84,20 +84,29 @@ impl EmailConfirmation {
     async fn post_link(&self, account: AccountId, address: &Email, base: Option<&str>, client: &Client) -> Result<(), StoreError> {
         let Some(base) = base.filter(|_| self.sends_mail) else { return Ok(()) };
         let asked = Asked::by(client, self.clock.now());
-        self.post(address, Letter::ConfirmEmail { account, address: address.as_str().to_owned(), base: base.to_owned(), asked }).await
+        let letter = Letter::ConfirmEmail { account, address: address.as_str().to_owned(), base: base.to_owned(), asked };
+        self.outbox.post(&letter).await
     }
 
-    /// Tells the owner of an address that somebody else gave it for theirs. It costs what a link costs.
+    /// Tells the owner of an address that somebody else gave it for theirs. This is one durable write, as an account or a link
+    /// to be mailed is, also where there is no mail: the time it takes must not tell that somebody has the address.
     pub(crate) async fn tell_owner(&self, address: &Email, base: Option<&str>, client: &Client) -> Result<(), StoreError> {
-        let asked = Asked::by(client, self.clock.now());
-        let base = base.map(str::to_owned);
-        self.post(address, Letter::AddressTaken { address: address.canonical().to_owned(), base, asked }).await
+        let now = self.clock.now();
+        if !self.sends_mail {
+            let nobody = AccountId::new(now);
+            return self.tokens.store.put(&wish_key(nobody), address.canonical().as_bytes(), now, now.plus(LIFETIME)).await;
+        }
+        let (base, asked) = (base.map(str::to_owned), Asked::by(client, now));
+        self.outbox.post(&Letter::AddressTaken { address: address.canonical().to_owned(), base, asked }).await
     }
 
-    /// Posts the letter, unless its address got too many: nobody's mailbox is to be filled from here.
-    async fn post(&self, address: &Email, letter: Letter) -> Result<(), StoreError> {
-        let counted = self.counters.count(&format!("mails:{}", digest(address.canonical())), MAILS, self.clock.now()).await?;
-        if counted.allowed { self.outbox.post(&letter).await } else { Ok(()) }
+    /// Whether one more mail may go to this address: nobody's mailbox is to be filled from here. Counts it; asked when the mail
+    /// is written, so that on a request's path every address costs the same.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn may_write_to(&self, address: &Email) -> Result<bool, StoreError> {
+        Ok(self.counters.count(&format!("mails:{}", address.canonical()), MAILS, self.clock.now()).await?.allowed)
     }
 
     /// A link that shows this address to be the account's owner's; `None` where the account is gone or locked by an
@@ -111,6 +120,9 @@ impl EmailConfirmation {
         let record = Record { account: account.id, generation: account.generation, address: address.as_str().to_owned() };
         let is_done = account.email_verified && account.email == *address;
         if is_done || !self.fits(&record, &account).await? || self.belongs_to_another(&account, address).await? {
+            return Ok(None);
+        }
+        if !self.may_write_to(address).await? {
             return Ok(None);
         }
         let (token, until) = self.tokens.issue(Purpose::EmailConfirmation, &record, LIFETIME).await?;

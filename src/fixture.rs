@@ -7,17 +7,22 @@ use crate::audit::{Audit, Filter, Record};
 use crate::client::Client;
 use crate::clock::{ManualClock, SharedClock, Timestamp};
 use crate::config::{
-    self, AccountSettings, HashAlgorithm, LockoutSettings, ResetSettings, SessionSettings, SessionStoreKind, Settings, StoreSettings,
-    load_str,
+    self, AccountSettings, EmailSettings, HashAlgorithm, LockoutSettings, MailTransport, ResetSettings, Secret, SessionSettings,
+    SessionStoreKind, Settings, StoreSettings, load_str,
 };
+use crate::email_confirmation::EmailConfirmation;
+use crate::invitation::Invitations;
+use crate::link_token::LinkTokens;
 use crate::login::{Attempt, Login, LoginError, SignedIn};
+use crate::mail::Outbox;
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
-use crate::store::StoreError;
-use crate::store::memory::MemorySessions;
-use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit};
+use crate::store::memory::{MemoryCounters, MemoryOneTime, MemorySessions};
+use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit, SqliteInvitations, SqliteOutbox};
+use crate::store::{CounterStore, StoreError};
+use crate::throttle::Throttle;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use std::path::Path;
@@ -36,6 +41,9 @@ pub(crate) struct Fixture {
     pub(crate) profile: Arc<Profile>,
     pub(crate) administration: Arc<Administration>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) invitations: Arc<Invitations>,
+    pub(crate) email_confirmation: Arc<EmailConfirmation>,
+    pub(crate) outbox: Arc<Outbox>,
     _folder: TempDir,
 }
 
@@ -86,9 +94,41 @@ impl Fixture {
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
-        let audit = Arc::new(Audit::start(Arc::new(SqliteAudit::new(database)), Arc::clone(&clock)).unwrap());
+        let audit = Arc::new(Audit::start(Arc::new(SqliteAudit::new(Arc::clone(&database))), Arc::clone(&clock)).unwrap());
         let hasher = Hasher::start_patient(settings.hash);
         let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
+        let tokens = LinkTokens { store: Arc::new(MemoryOneTime::default()), clock: Arc::clone(&clock) };
+        let outbox = Arc::new(Outbox { store: Arc::new(SqliteOutbox::new(Arc::clone(&database))), clock: Arc::clone(&clock) });
+        let counters: Arc<dyn CounterStore> = Arc::new(MemoryCounters::default());
+        let all = whole(&settings, folder.path());
+        let throttle = Arc::new(Throttle {
+            counters: Arc::clone(&counters),
+            clock: Arc::clone(&clock),
+            settings: all.rate_limit,
+            resets: settings.reset.clone(),
+            secret: Secret::new("a secret for tests, long enough for all".to_owned()),
+        });
+        let email_confirmation = Arc::new(EmailConfirmation {
+            accounts: Arc::clone(&accounts),
+            counters,
+            tokens,
+            outbox: Arc::clone(&outbox),
+            throttle: Arc::clone(&throttle),
+            audit: Arc::clone(&audit),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            marks: marks.clone(),
+            prefix: all.server.prefix.clone(),
+            sends_mail: all.email.transport.is_some(),
+        });
+        let invitations = Arc::new(Invitations {
+            store: Arc::new(SqliteInvitations::new(database)),
+            accounts: Arc::clone(&accounts),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+            clock: Arc::clone(&clock),
+            settings: all,
+        });
         Self {
             login: Arc::new(Login {
                 accounts: Arc::clone(&accounts),
@@ -101,8 +141,15 @@ impl Fixture {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
+                invitations: Arc::clone(&invitations),
+                email_confirmation: Arc::clone(&email_confirmation),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
                 settings: settings.clone(),
             }),
+            email_confirmation,
+            invitations,
+            outbox,
             profile: Arc::new(Profile {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
@@ -160,7 +207,14 @@ pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
 }
 
 pub(crate) fn new_account(username: Option<&str>, email: &str, text: &str) -> NewAccount {
-    NewAccount { username: username.map(str::to_owned), email: email.to_owned(), password: password(text) }
+    NewAccount {
+        username: username.map(str::to_owned),
+        email: email.to_owned(),
+        password: password(text),
+        invite: String::new(),
+        base: Some("https://auth.example.com".to_owned()),
+        client: Client::default(),
+    }
 }
 
 /// Sessions in memory; something may happen just before one is stored, and ending or rewriting may fail.
@@ -242,6 +296,13 @@ impl SessionStore for Overtaken {
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+/// These settings of accounts within the defaults, on a site that sends mail.
+fn whole(accounts: &AccountSettings, folder: &Path) -> Arc<Settings> {
+    let settings = settings(folder, SessionStoreKind::Memory);
+    let email = EmailSettings { transport: Some(MailTransport::File(folder.join("mails"))), ..settings.email.clone() };
+    Arc::new(Settings { accounts: accounts.clone(), email, ..Settings::clone(&settings) })
 }
 
 /// The defaults, with the stores in `folder`.
