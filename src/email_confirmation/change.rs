@@ -71,6 +71,26 @@ impl EmailConfirmation {
         done
     }
 
+    /// Mails a link to the present address.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn request_again(&self, account: &Account, base: Option<&str>, client: &Client) -> Result<(), ChangeError> {
+        if !self.is_possible(base) {
+            return Err(ChangeError::NoMail);
+        }
+        self.count_for(account).await?;
+        Ok(self.post_link(account.id, &account.email, base, client).await?)
+    }
+
+    /// The same for somebody who gave the right password and cannot sign in before the address is confirmed. Best effort, and
+    /// nothing where they were mailed enough: what they are told is the same.
+    pub async fn remind(&self, account: &Account, base: Option<&str>, client: &Client) {
+        if let Err(ChangeError::Unavailable(error)) = self.request_again(account, base, client).await {
+            tracing::error!(%error, request = client.request_id, "a link to confirm an address is not mailed");
+        }
+    }
+
     async fn try_change(&self, account: &Account, change: &AddressChange) -> Result<Email, ChangeError> {
         let address = check(account, &change.email)?;
         let attempt = self.throttle.attempt(Endpoint::CurrentPassword, &change.client, &Target::Account(account.id)).await?;

@@ -1,12 +1,14 @@
 //! The pages: one file a group. What they share is here.
 
 pub(super) mod account;
+pub(super) mod email;
 pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;
 pub(super) mod password;
 pub(super) mod register;
 pub(super) mod reset;
+pub(super) mod verify_email;
 
 use crate::account::PasswordProfile;
 use crate::registration::FieldProblem;
