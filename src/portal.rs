@@ -49,7 +49,7 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, activity, admin, confirm, forgot, login, logout, password, register, reset, sessions};
+use pages::{account, activity, admin, confirm, email, forgot, login, logout, password, register, reset, sessions, verify_email};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -209,6 +209,8 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/forgot", get(forgot::show).post(forgot::submit))
         .route("/reset", get(reset::show).post(reset::submit))
         .route("/account", get(account::show).post(account::submit))
+        .route("/verify-email", get(verify_email::show).post(verify_email::submit))
+        .route("/account/email", get(email::show).post(email::submit))
         .route("/account/password", get(password::show).post(password::submit))
         .route("/account/sessions", get(sessions::show).post(sessions::submit))
         .route("/account/activity", get(activity::show))
