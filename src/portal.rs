@@ -11,6 +11,7 @@ pub mod error_page;
 pub mod headers;
 #[cfg(test)]
 mod journeys;
+mod limited;
 mod links;
 mod pages;
 mod palette;
@@ -27,6 +28,7 @@ use crate::administration::Administration;
 use crate::audit::Audit;
 use crate::clock::SharedClock;
 use crate::config::{Secret, Settings};
+use crate::device::DeviceKey;
 use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
 use crate::login::Login;
@@ -122,6 +124,7 @@ pub struct Portal {
     /// Error pages in the portal's looks, for the gateway too.
     pub errors: ErrorPages,
     csrf: CsrfKey,
+    device_key: DeviceKey,
     assets: Assets,
     look: Arc<Look>,
     hsts: Option<HeaderValue>,
@@ -179,6 +182,7 @@ impl Portal {
             clock,
             errors: ErrorPages::new(look.clone()),
             csrf: CsrfKey::derive(secret, settings.secret_previous.as_ref()),
+            device_key: DeviceKey::derive(secret, settings.secret_previous.as_ref()),
             hsts: headers::hsts(&settings),
             settings,
             assets,

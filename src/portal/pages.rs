@@ -8,6 +8,7 @@ pub(super) mod password;
 pub(super) mod register;
 pub(super) mod reset;
 
+use super::limited;
 use crate::account::PasswordProfile;
 use crate::registration::FieldProblem;
 use crate::throttle::TooMany;
@@ -82,14 +83,9 @@ fn busy() -> Problems {
     Problems::general("busy", "Too many people are signing in at once. Please try again in a moment.")
 }
 
-/// A limit was reached: the same for accounts that exist and that do not.
-fn too_many(limit: &TooMany) -> Problems {
-    Problems::general("too_many", &format!("There were too many attempts. Please try again in {}.", time_to_wait(limit)))
-}
-
-/// Spelled out, in whole minutes at least.
-fn time_to_wait(limit: &TooMany) -> String {
-    spelled_out(limit.retry_after + Duration::from_secs(59))
+/// Too many attempts.
+fn too_many(limit: TooMany) -> Problems {
+    Problems::general("too_many_attempts", &limited::sentence(&limit))
 }
 
 fn name_taken() -> Problems {

@@ -7,6 +7,7 @@ use crate::clock::ManualClock;
 use crate::config::{MailTransport, SessionStoreKind, Settings};
 use crate::fixture::{PASSWORD, attempt, password, settings};
 use crate::login::SignedIn;
+use crate::profile::PasswordChange;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use std::sync::Mutex;
@@ -145,7 +146,9 @@ async fn a_link_ends_after_its_time_at_its_use_at_a_newer_one_and_with_the_passw
 
     let current = site.sign_in(PASSWORD).await.unwrap();
     let id = current.account.id;
-    site.app.profile.change_password(id, &current.id.key(), password(PASSWORD), password(NEW)).await.unwrap();
+    let (here, who) = (current.id.key(), client());
+    let change = PasswordChange { session: &here, current: password(PASSWORD), new: password(NEW), client: &who };
+    site.app.profile.change_password(id, change).await.unwrap();
     assert!(!site.works(&newer).await);
 
     let before_move = site.token().await;
@@ -407,6 +410,10 @@ impl AccountStore for Meddled {
 
     async fn list(&self, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError> {
         self.inner.list(after, limit).await
+    }
+
+    async fn search(&self, text: &str, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError> {
+        self.inner.search(text, after, limit).await
     }
 
     async fn marked(&self, limit: usize) -> Result<Vec<Account>, StoreError> {
