@@ -13,6 +13,7 @@ use crate::audit::{Action, Audit, Event, Outcome, Party};
 use crate::client::Client;
 use crate::clock::SharedClock;
 use crate::config::AccountSettings;
+use crate::lockout::Lockout;
 use crate::mail::{Asked, Letter, Outbox};
 use crate::registration::{FieldProblem, check_groups};
 use crate::session_marks::{Carried, SessionMarks};
@@ -29,6 +30,7 @@ pub struct Administration {
     pub(crate) marks: SessionMarks,
     pub(crate) audit: Arc<Audit>,
     pub(crate) outbox: Arc<Outbox>,
+    pub(crate) lockout: Arc<Lockout>,
     pub(crate) actor: Actor,
 }
 
@@ -153,9 +155,11 @@ impl Administration {
             account.password = hash.clone();
             account.generation += 1;
             account.reset_requests = 0;
+            account.locked_until = None;
             Ok(())
         };
         let carried = self.edit(user, Act { action: Action::PasswordSet, mark: SessionMark::End }, change).await?;
+        self.lockout.lift(account.id).await?;
         let letter = Letter::PasswordChanged { account: account.id, asked: self.asked() };
         if let Err(error) = self.outbox.post(&letter).await {
             tracing::error!(%error, account = %account.id, "a password was set and its owner cannot be told by mail");
@@ -177,7 +181,8 @@ impl Administration {
         self.edit(user, Act { action: Action::AccountLock, mark: SessionMark::End }, change).await
     }
 
-    /// Lets the account sign in again, whoever locked it.
+    /// Lets the account sign in again, whoever locked it. A lock by the gateway ends where the counters are in reach: those in
+    /// the memory of a gateway are not in a command's.
     ///
     /// # Errors
     /// See [`AdministrationError`].
@@ -187,7 +192,10 @@ impl Administration {
             account.locked_until = None;
             Ok(())
         };
-        self.edit(user, Act { action: Action::AccountUnlock, mark: SessionMark::Rewrite }, change).await
+        let account = self.find(user).await?;
+        let carried = self.edit(user, Act { action: Action::AccountUnlock, mark: SessionMark::Rewrite }, change).await?;
+        self.lockout.lift(account.id).await?;
+        Ok(carried)
     }
 
     /// Replaces the account's groups; its sessions carry them before this returns.

@@ -13,6 +13,7 @@ use crate::config::{RedisAddress, Secret, SessionStoreKind, Settings, UserStore}
 use crate::email_confirmation::EmailConfirmation;
 use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
+use crate::lockout::Lockout;
 use crate::login::Login;
 use crate::mail::{Outbox, OutboxStore};
 use crate::portal::UseCases;
@@ -28,7 +29,7 @@ use crate::store::sqlite::{
     Database, SqliteAccounts, SqliteAudit, SqliteCounters, SqliteInvitations, SqliteOneTime, SqliteOutbox, SqliteSessions,
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
-use crate::throttle::Throttle;
+use crate::throttle::{CounterKeys, Throttle};
 use background::{Background, Work};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -144,27 +145,52 @@ impl App {
         let audit = Audit::start(audit, Arc::clone(&clock));
         let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
         let outbox = Arc::new(Outbox { store: Arc::clone(&letters), clock: Arc::clone(&clock) });
-        let throttle = Arc::new(Throttle {
+        let lockout = Arc::new(Lockout {
             counters: Arc::clone(&counters),
             clock: Arc::clone(&clock),
-            settings: settings.rate_limit,
-            resets: settings.accounts.reset.clone(),
-            secret: secret.clone(),
+            settings: settings.accounts.lockout.clone(),
+            keys: CounterKeys::derive(&secret),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
         });
+        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone()));
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
         let login = Arc::new(Login {
             accounts: Arc::clone(&accounts),
             sessions: Arc::clone(&sessions),
             hasher: hasher.clone(),
             clock: Arc::clone(&clock),
+            throttle: Arc::clone(&throttle),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
             settings: settings.sessions,
+        });
+        let email_confirmation = Arc::new(EmailConfirmation {
+            accounts: Arc::clone(&accounts),
+            tokens: tokens.clone(),
+            outbox: Arc::clone(&outbox),
+            throttle: Arc::clone(&throttle),
+            audit: Arc::clone(&audit),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            marks: marks.clone(),
+            prefix: settings.server.prefix.clone(),
+            sends_mail: settings.email.transport.is_some(),
+        });
+        let invitations = Arc::new(Invitations {
+            store: invitations,
+            accounts: Arc::clone(&accounts),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+            clock: Arc::clone(&clock),
+            settings: Arc::clone(&settings),
         });
         Ok(Arc::new(Self {
             recovery: Arc::new(Recovery {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
-                tokens: tokens.clone(),
+                tokens,
                 outbox: Arc::clone(&outbox),
                 throttle: Arc::clone(&throttle),
                 audit: Arc::clone(&audit),
@@ -174,31 +200,23 @@ impl App {
                 prefix: settings.server.prefix.clone(),
                 sends_mail: settings.email.transport.is_some(),
             }),
-            email_confirmation: Arc::new(EmailConfirmation {
+            registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
-                sessions: Arc::clone(&sessions),
-                tokens,
-                outbox: Arc::clone(&outbox),
-            }),
-            invitations: Arc::new(Invitations {
-                store: invitations,
-                accounts: Arc::clone(&accounts),
-                outbox: Arc::clone(&outbox),
-                audit: Arc::clone(&audit),
+                hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
-                settings: Arc::clone(&settings),
+                invitations: Arc::clone(&invitations),
+                email_confirmation: Arc::clone(&email_confirmation),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                settings: settings.accounts.clone(),
             }),
+            email_confirmation,
+            invitations,
             counters,
             one_time,
             letters,
             cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
             login,
-            registration: Arc::new(Registration {
-                accounts: Arc::clone(&accounts),
-                hasher: hasher.clone(),
-                clock: Arc::clone(&clock),
-                settings: settings.accounts.clone(),
-            }),
             profile: Arc::new(Profile {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
@@ -218,6 +236,7 @@ impl App {
                 marks: marks.clone(),
                 audit: Arc::clone(&audit),
                 outbox: Arc::clone(&outbox),
+                lockout: Arc::clone(&lockout),
                 actor: Actor::operator(),
             }),
             throttle,
@@ -259,6 +278,7 @@ impl App {
         let work = Work {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
+            invitations: Arc::clone(&self.invitations),
             audit: Arc::clone(&self.audit),
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),

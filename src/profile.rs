@@ -117,13 +117,13 @@ impl Profile {
         self.tell_owner(&account, client).await;
         let signed_in = self.renew(session, &before, &account).await?;
         self.marks().carry_out(&mut account).await?;
+        self.throttle.lift(account.id).await;
         Ok(SignedIn { account, ..signed_in })
     }
 
     /// Checks the password of who is signed in, within the limits of attempts; failures are recorded.
     async fn verify_current(&self, account: &Account, typed: &Password, action: Action, client: &Client) -> Result<(), ProfileError> {
-        let target = Target::Account(account.id);
-        let admission = match self.throttle.attempt(Endpoint::CurrentPassword, client, &target).await {
+        let admission = match self.throttle.attempt(Endpoint::CurrentPassword, client, &Target::from(account)).await {
             Ok(admission) => admission,
             Err(Throttled::Unavailable(error)) => return Err(error.into()),
             Err(Throttled::TooMany(limit)) => {
@@ -134,6 +134,7 @@ impl Profile {
         let verified = self.hasher.verify(typed, Some(&account.password)).await;
         if matches!(verified, Ok(false)) {
             self.note_failure(account, action, "wrong_password", client);
+            self.throttle.failed(admission).await;
             return Err(ProfileError::WrongPassword);
         }
         // Where nothing could be verified nothing was guessed, either.
@@ -144,7 +145,13 @@ impl Profile {
     /// Stores the new hash, whatever else of the account is changed meanwhile, unless its credentials are.
     async fn store_password(&self, mut account: Account, hash: &PasswordHash) -> Result<Account, ProfileError> {
         for _ in 0..ATTEMPTS {
-            let mut changed = Account { password: hash.clone(), generation: account.generation + 1, reset_requests: 0, ..account.clone() };
+            let mut changed = Account {
+                password: hash.clone(),
+                generation: account.generation + 1,
+                reset_requests: 0,
+                locked_until: None,
+                ..account.clone()
+            };
             changed.add_mark(SessionMark::End);
             if self.store(&mut changed).await? {
                 return Ok(changed);

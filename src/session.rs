@@ -152,7 +152,7 @@ mod tests {
             created_at: Timestamp(0),
             version: 1,
         };
-        let client = Client { address: None, user_agent: format!("a\u{1b}[31m{}", "b".repeat(300)), request_id: String::new() };
+        let client = Client { address: None, user_agent: format!("a\u{1b}[31m{}", "b".repeat(300)), ..Client::default() };
         Session::begin(&account, Timestamp(1_000), remember, &client, &settings())
     }
 

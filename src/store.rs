@@ -12,7 +12,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod contract;
 
-pub use counter::{Counted, CounterStore, Limit};
+pub use counter::{Charge, Counted, CounterStore, Limit};
 pub use one_time::OneTimeStore;
 
 /// A store could not do what it was asked: it is unreachable, too slow, or broken. The text is for the log.

@@ -7,6 +7,7 @@ mod loading;
 mod places;
 mod risky_settings;
 mod routing;
+mod schema;
 mod secrets;
 mod sections;
 

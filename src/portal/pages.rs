@@ -4,6 +4,7 @@ pub(super) mod account;
 pub(super) mod activity;
 pub(super) mod admin;
 pub(super) mod confirm;
+pub(super) mod email;
 pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;
@@ -11,8 +12,11 @@ mod nav;
 pub(super) mod password;
 mod record;
 pub(super) mod register;
+pub(super) mod reset;
 pub(super) mod sessions;
+pub(super) mod verify_email;
 
+use super::limited;
 use crate::account::PasswordProfile;
 use crate::registration::FieldProblem;
 use crate::throttle::TooMany;
@@ -89,8 +93,7 @@ fn busy() -> Problems {
 
 /// Too many attempts.
 fn too_many(limit: TooMany) -> Problems {
-    let wait = spelled_out(limit.retry_after);
-    Problems::general("rate_limited", &format!("There were too many attempts. Please try again in {wait}."))
+    Problems::general("too_many_attempts", &limited::sentence(&limit))
 }
 
 fn name_taken() -> Problems {

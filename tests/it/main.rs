@@ -17,9 +17,13 @@ mod crashes;
 #[cfg(test)]
 mod csrf;
 #[cfg(test)]
+mod email_confirmation;
+#[cfg(test)]
 mod frame;
 #[cfg(test)]
 mod identity_headers;
+#[cfg(test)]
+mod invitations;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
