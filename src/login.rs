@@ -82,12 +82,16 @@ impl Login {
         signed_in
     }
 
-    /// Ends a session.
+    /// Ends a session, its user's own act.
     ///
     /// # Errors
     /// When the store failed: the session may still live.
-    pub async fn sign_out(&self, key: &SessionKey) -> Result<(), StoreError> {
-        self.sessions.end(key).await.map(|_| ())
+    pub async fn sign_out(&self, key: &SessionKey, user: &SessionUser, client: &Client) -> Result<(), StoreError> {
+        // Where it ended a moment before, nobody signed out.
+        if self.sessions.end(key).await? {
+            self.audit.record(Event::by(Party::from(user), Action::Logout, Outcome::Success, client));
+        }
+        Ok(())
     }
 
     async fn verify(&self, found: Option<Account>, target: &Target, attempt: &Attempt) -> Result<SignedIn, LoginError> {

@@ -9,9 +9,13 @@ mod account_pages;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod csrf;
+#[cfg(test)]
+mod fail2ban;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
