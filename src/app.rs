@@ -165,12 +165,32 @@ impl App {
             audit: Arc::clone(&audit),
             settings: settings.sessions,
         });
+        let email_confirmation = Arc::new(EmailConfirmation {
+            accounts: Arc::clone(&accounts),
+            tokens: tokens.clone(),
+            outbox: Arc::clone(&outbox),
+            throttle: Arc::clone(&throttle),
+            audit: Arc::clone(&audit),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            marks: marks.clone(),
+            prefix: settings.server.prefix.clone(),
+            sends_mail: settings.email.transport.is_some(),
+        });
+        let invitations = Arc::new(Invitations {
+            store: invitations,
+            accounts: Arc::clone(&accounts),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+            clock: Arc::clone(&clock),
+            settings: Arc::clone(&settings),
+        });
         Ok(Arc::new(Self {
             recovery: Arc::new(Recovery {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
-                tokens: tokens.clone(),
+                tokens,
                 outbox: Arc::clone(&outbox),
                 throttle: Arc::clone(&throttle),
                 audit: Arc::clone(&audit),
@@ -180,32 +200,23 @@ impl App {
                 prefix: settings.server.prefix.clone(),
                 sends_mail: settings.email.transport.is_some(),
             }),
-            email_confirmation: Arc::new(EmailConfirmation {
+            registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
-                sessions: Arc::clone(&sessions),
-                tokens,
-                outbox: Arc::clone(&outbox),
-            }),
-            invitations: Arc::new(Invitations {
-                store: invitations,
-                accounts: Arc::clone(&accounts),
-                outbox: Arc::clone(&outbox),
-                audit: Arc::clone(&audit),
+                hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
-                settings: Arc::clone(&settings),
+                invitations: Arc::clone(&invitations),
+                email_confirmation: Arc::clone(&email_confirmation),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                settings: settings.accounts.clone(),
             }),
+            email_confirmation,
+            invitations,
             counters,
             one_time,
             letters,
             cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
             login,
-            registration: Arc::new(Registration {
-                accounts: Arc::clone(&accounts),
-                hasher: hasher.clone(),
-                clock: Arc::clone(&clock),
-                throttle: Arc::clone(&throttle),
-                settings: settings.accounts.clone(),
-            }),
             profile: Arc::new(Profile {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
@@ -267,6 +278,7 @@ impl App {
         let work = Work {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
+            invitations: Arc::clone(&self.invitations),
             audit: Arc::clone(&self.audit),
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),

@@ -6,6 +6,7 @@ mod demo;
 mod failure;
 mod hash;
 mod healthcheck;
+pub mod invite;
 pub mod password_input;
 mod schema;
 mod secret;
@@ -19,6 +20,7 @@ pub(crate) use schema::SCHEMA;
 
 use crate::config;
 use clap::{Args, Parser, Subcommand};
+use invite::InviteCommand;
 use session::SessionCommand;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -69,6 +71,13 @@ enum Command {
     Session {
         #[command(subcommand)]
         command: SessionCommand,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Invite people to register
+    Invite {
+        #[command(subcommand)]
+        command: InviteCommand,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -140,6 +149,12 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Session { command, config } => {
             let settings = config::load(&config.path())?.settings;
             write!(std::io::stdout(), "{}", session::run(command, settings)?)?;
+            Ok(())
+        }
+        Command::Invite { command, config } => {
+            let said = invite::run(command, config::load(&config.path())?.settings)?;
+            write!(std::io::stdout(), "{}", said.out)?;
+            write!(std::io::stderr(), "{}", said.note)?;
             Ok(())
         }
         Command::Hash => hash::run(&mut std::io::stdout().lock()),

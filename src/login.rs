@@ -316,11 +316,17 @@ mod tests {
         fixture.add("alice").await;
         let first = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
         let again = Attempt { replaces: Some(first), ..attempt("alice", PASSWORD) };
-        let second = fixture.login.sign_in(again).await.unwrap().id.key();
+        let signed_in = fixture.login.sign_in(again).await.unwrap();
+        let second = signed_in.id.key();
         assert_ne!(first, second);
         assert!(fixture.session(&first).await.is_none());
-        fixture.login.sign_out(&second).await.unwrap();
+        for _ in 0..2 {
+            fixture.login.sign_out(&second, &signed_in.session.user, &attempt("alice", "").client).await.unwrap();
+        }
         assert!(fixture.session(&second).await.is_none());
+        let acts: Vec<_> = fixture.recorded().await.into_iter().map(|record| (record.action, record.actor.name)).collect();
+        let by_alice = |action| (action, "alice".to_owned());
+        assert_eq!(acts[1..], [by_alice(Action::Login), by_alice(Action::Login), by_alice(Action::Logout)], "{acts:?}");
     }
 
     /// The race of a login with a lock, which has already ended the sessions that it saw

@@ -3,6 +3,7 @@
 //! The route table is [`router`]. Forward-auth and the API for programs are not here.
 
 pub mod accept;
+mod api;
 pub mod assets;
 mod call;
 mod csrf;
@@ -17,6 +18,7 @@ mod pages;
 mod palette;
 pub mod problem;
 mod redirect;
+mod reset_cookie;
 mod submission;
 #[cfg(test)]
 mod testing;
@@ -47,7 +49,7 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, activity, admin, confirm, forgot, login, logout, password, register, sessions};
+use pages::{account, activity, admin, confirm, email, forgot, login, logout, password, register, reset, sessions, verify_email};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -204,8 +206,11 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/login", get(login::show).post(login::submit))
         .route("/register", get(register::show).post(register::submit))
         .route("/logout", get(logout::show).post(logout::submit))
-        .route("/forgot", get(forgot::show))
+        .route("/forgot", get(forgot::show).post(forgot::submit))
+        .route("/reset", get(reset::show).post(reset::submit))
         .route("/account", get(account::show).post(account::submit))
+        .route("/verify-email", get(verify_email::show).post(verify_email::submit))
+        .route("/account/email", get(email::show).post(email::submit))
         .route("/account/password", get(password::show).post(password::submit))
         .route("/account/sessions", get(sessions::show).post(sessions::submit))
         .route("/account/activity", get(activity::show))
@@ -222,6 +227,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
     Router::new()
         .nest(&portal.look.prefix, own)
         .route(&format!("{}/", portal.look.prefix), get(home))
+        .nest(&format!("/api{}", portal.look.prefix), api::router())
         .route("/.well-known/change-password", get(change_password))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

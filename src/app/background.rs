@@ -2,6 +2,7 @@
 
 use crate::audit::Audit;
 use crate::clock::SharedClock;
+use crate::invitation::Invitations;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
@@ -27,6 +28,7 @@ pub(super) struct Background {
 pub(super) struct Work {
     pub(super) marks: SessionMarks,
     pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) invitations: Arc<Invitations>,
     pub(super) audit: Arc<Audit>,
     pub(super) audit_retention: Duration,
     pub(super) clock: SharedClock,
@@ -56,6 +58,7 @@ impl Work {
     async fn purge(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.sessions.purge(now).await?;
+        self.invitations.tidy().await?;
         self.audit.purge(now.minus(self.audit_retention)).await
     }
 }

@@ -4,6 +4,7 @@ pub(super) mod account;
 pub(super) mod activity;
 pub(super) mod admin;
 pub(super) mod confirm;
+pub(super) mod email;
 pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;
@@ -11,7 +12,9 @@ mod nav;
 pub(super) mod password;
 mod record;
 pub(super) mod register;
+pub(super) mod reset;
 pub(super) mod sessions;
+pub(super) mod verify_email;
 
 use super::limited;
 use crate::account::PasswordProfile;

@@ -10,12 +10,12 @@ use crate::mail::{Asked, Letter};
 use crate::registration::FieldProblem;
 use crate::session::SessionKey;
 use crate::store::StoreError;
-use crate::throttle::{Endpoint, Target, Throttled, TooMany};
+use crate::throttle::{Endpoint, Throttled, TooMany};
 
 /// A password to be set by a link.
 pub struct NewPassword {
-    /// The link's token.
-    pub token: LinkToken,
+    /// The link's token; `None` where what was presented cannot be one.
+    pub token: Option<LinkToken>,
     /// Password, as typed.
     pub password: Password,
     /// Who sets it.
@@ -56,26 +56,27 @@ impl Recovery {
     /// # Errors
     /// See [`ResetError`].
     pub async fn reset(&self, new: NewPassword) -> Result<Account, ResetError> {
-        let Some(account) = self.open(&new.token).await? else { return Err(self.refuse(&new.client).await) };
+        self.throttle.knock(&new.client)?;
+        let Some((token, account)) = self.opened(new.token).await? else { return Err(self.refuse(&new.client).await) };
         self.check_password(&account, &new.password)?;
-        let target = Target::Unknown(format!("password_reset:{}", new.token.digest()));
-        let admission = self.throttle.attempt(Endpoint::ResetConfirm, &new.client, &target).await?;
-        let done = self.spend(&new).await;
-        if !matches!(done, Err(ResetError::BadToken)) {
-            self.throttle.give_back(admission).await;
-        }
-        let mut account = done?;
+        let mut account = self.spend(&token, &new.password).await?;
         self.tell_owner(&account, &new.client).await;
         self.marks.carry_out(&mut account).await?;
+        self.throttle.lift(account.id).await;
         self.audit.record(Event::by(Party::from(&account), Action::PasswordReset, Outcome::Success, &new.client));
         Ok(account)
+    }
+
+    async fn opened(&self, token: Option<LinkToken>) -> Result<Option<(LinkToken, Account)>, StoreError> {
+        let Some(token) = token else { return Ok(None) };
+        Ok(self.open(&token).await?.map(|account| (token, account)))
     }
 
     /// A token that does not work is a failure of whoever presents it; one that works is never held up by those.
     async fn refuse(&self, client: &Client) -> ResetError {
         let failed = Event::by(Party::unknown(""), Action::PasswordReset, Outcome::Failure, client);
         self.audit.record(failed.because("invalid_token"));
-        match self.throttle.attempt(Endpoint::ResetConfirm, client, &Target::Unknown("password_reset:".to_owned())).await {
+        match self.throttle.request(Endpoint::ResetConfirm, client).await {
             Ok(_counted) => ResetError::BadToken,
             Err(throttled) => throttled.into(),
         }
@@ -90,15 +91,15 @@ impl Recovery {
     }
 
     /// Takes the token, and puts it back where that led to nothing.
-    async fn spend(&self, new: &NewPassword) -> Result<Account, ResetError> {
-        let hash = self.hasher.hash(&new.password).await?;
-        let taken: Option<ResetRecord> = self.tokens.take(Purpose::PasswordReset, &new.token).await?;
+    async fn spend(&self, token: &LinkToken, password: &Password) -> Result<Account, ResetError> {
+        let hash = self.hasher.hash(password).await?;
+        let taken: Option<ResetRecord> = self.tokens.take(Purpose::PasswordReset, token).await?;
         let Some(record) = taken else { return Err(ResetError::BadToken) };
         match self.store_password(&record, &hash).await {
             Ok(Some(account)) => Ok(account),
             Ok(None) => Err(ResetError::BadToken),
             Err(error) => {
-                self.tokens.put_back(Purpose::PasswordReset, &new.token, &record, record.until).await?;
+                self.tokens.put_back(Purpose::PasswordReset, token, &record, record.until).await?;
                 Err(error.into())
             }
         }
@@ -152,11 +153,18 @@ impl From<Throttled> for ResetError {
     }
 }
 
+impl From<TooMany> for ResetError {
+    fn from(limit: TooMany) -> Self {
+        Self::TooMany(limit)
+    }
+}
+
 impl From<LoginError> for ResetError {
     /// Whoever is refused a session now was locked since, or the password was set once more.
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Invalid => Self::BadToken,
+            LoginError::TooMany(limit) => Self::TooMany(limit),
             LoginError::Busy => Self::Busy,
             LoginError::Unavailable(error) => Self::Unavailable(error),
         }

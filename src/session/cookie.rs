@@ -121,6 +121,12 @@ impl SessionCookies {
         cookie.to_string()
     }
 
+    /// Name of the cookie that holds a reset link's token, always host-only: `__Host-portcullis-reset` or `portcullis-reset`.
+    #[must_use]
+    pub fn reset_name(&self) -> &'static str {
+        if self.secure { "__Host-portcullis-reset" } else { "portcullis-reset" }
+    }
+
     /// `Set-Cookie` for a session; `keep` is its `Max-Age` when it outlives the browser.
     #[must_use]
     pub fn set_session(&self, value: &str, keep: Option<Duration>) -> String {

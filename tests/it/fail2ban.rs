@@ -50,7 +50,8 @@ impl<'a> Visitor<'a> {
         let page = self.agent.send(Method::GET, &url, &[("x-forwarded-for", self.forwarded_for)], "").await;
         let form = Form::all(&page.text()).remove(0).filled(&[("username", username), ("password", password)]);
         let forged = "agent client=198.51.100.10";
-        let headers = [("x-forwarded-for", self.forwarded_for), ("content-type", "application/x-www-form-urlencoded"), ("user-agent", forged)];
+        let headers =
+            [("x-forwarded-for", self.forwarded_for), ("content-type", "application/x-www-form-urlencoded"), ("user-agent", forged)];
         self.agent.send(Method::POST, &url, &headers, form).await.status
     }
 }

@@ -15,11 +15,15 @@ mod crashes;
 #[cfg(test)]
 mod csrf;
 #[cfg(test)]
+mod email_confirmation;
+#[cfg(test)]
 mod fail2ban;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
 mod identity_headers;
+#[cfg(test)]
+mod invitations;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]

@@ -143,8 +143,6 @@ fn what_a_later_version_has_is_accepted_at_its_default_only() {
     let lacking = [
         ("server: {ext_authz_grpc: '127.0.0.1:1'}", "server.ext_authz_grpc: this version lacks"),
         ("server: {watch: true}", "server.watch: this version lacks"),
-        ("accounts: {registration: invite}", "accounts.registration: this version lacks invitations"),
-        ("accounts: {verify_email: true}", "accounts.verify_email: this version lacks"),
         ("accounts: {require_mfa_for: [a]}", "accounts.require_mfa_for: this version lacks"),
         ("accounts: {lockout: {failures: 3}}", "accounts.lockout.failures: this version lacks lockouts, so only the default 10"),
         ("accounts: {reset: {url: 'https://x'}}", "accounts.reset.url: this version lacks"),
