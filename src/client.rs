@@ -1,5 +1,9 @@
 //! Who asks, as far as the network tells.
 
+mod browser;
+
+pub use browser::browser_in_words;
+
 use std::net::IpAddr;
 
 /// Where a request comes from. Untrusted text, apart from the address.

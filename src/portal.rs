@@ -28,7 +28,7 @@ use crate::config::{Secret, Settings};
 use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
 use crate::login::Login;
-use crate::mail::Outbox;
+use crate::mail::{MailCatcher, Outbox};
 use crate::profile::Profile;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
@@ -111,6 +111,8 @@ pub struct Portal {
     pub audit: Arc<Audit>,
     /// Takes letters.
     pub outbox: Arc<Outbox>,
+    /// Where the demo's mails are.
+    pub mail_catcher: Option<Arc<MailCatcher>>,
     /// Seals session cookies.
     pub cookie_key: CookieKey,
     /// What time it is.
@@ -146,6 +148,8 @@ pub struct UseCases {
     pub audit: Arc<Audit>,
     /// Takes letters.
     pub outbox: Arc<Outbox>,
+    /// Where the demo's mails are.
+    pub mail_catcher: Option<Arc<MailCatcher>>,
 }
 
 impl Portal {
@@ -160,7 +164,8 @@ impl Portal {
         settings: Arc<Settings>,
         clock: SharedClock,
     ) -> Result<Self, AssetError> {
-        let UseCases { login, registration, profile, administration, recovery, email_confirmation, throttle, audit, outbox } = use_cases;
+        let UseCases { login, registration, profile, administration, recovery, email_confirmation, throttle, audit, outbox, mail_catcher } =
+            use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
@@ -173,6 +178,7 @@ impl Portal {
             throttle,
             audit,
             outbox,
+            mail_catcher,
             cookie_key,
             clock,
             errors: ErrorPages::new(look.clone()),

@@ -152,7 +152,6 @@ fn what_a_later_version_has_is_accepted_at_its_default_only() {
         ("tokens: {algorithm: HS256}", "tokens.algorithm: this version lacks"),
         ("mfa: {totp: false}", "mfa.totp: this version lacks"),
         ("mfa: null", "mfa: this version lacks"),
-        ("email: {transport: log}", "email.transport: this version lacks"),
         ("api: {allowed_origins: ['https://x']}", "api.allowed_origins: this version lacks"),
         ("access: {tests: [{}]}", "access.tests: this version lacks"),
         ("audit: {retention: 1d}", "audit.retention: this version lacks"),
