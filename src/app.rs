@@ -170,8 +170,11 @@ impl App {
             email_confirmation: Arc::clone(&email_confirmation),
             settings: Arc::clone(&settings),
         };
-        let mail_catcher = matches!(settings.email.transport, Some(MailTransport::Catcher)).then(Arc::default);
-        let transport = open_transport(&settings, mail_catcher.as_ref(), &clock);
+        let mail_catcher: Option<Arc<MailCatcher>> = matches!(settings.email.transport, Some(MailTransport::Catcher)).then(Arc::default);
+        let transport = match &mail_catcher {
+            Some(catcher) => Some(caught_by(catcher, &clock)),
+            None => mail_transport(&settings),
+        };
         Ok(Arc::new(Self {
             recovery,
             email_confirmation,
@@ -353,13 +356,19 @@ fn open_session_stores(role: Role, settings: &Settings, databases: &mut Database
     }
 }
 
-fn open_transport(settings: &Settings, catcher: Option<&Arc<MailCatcher>>, clock: &SharedClock) -> Option<Arc<dyn Transport>> {
+/// The way for mails that is configured; `None` where there is no mail, and in the demo, whose mails leave for nowhere.
+#[must_use]
+pub fn mail_transport(settings: &Settings) -> Option<Arc<dyn Transport>> {
     match settings.email.transport.as_ref()? {
         MailTransport::File(folder) => Some(Arc::new(FileTransport::new(folder.clone()))),
         MailTransport::Log => Some(Arc::new(LogTransport)),
         MailTransport::Smtp(server) => Some(Arc::new(SmtpTransport::new(server.clone(), settings.mail_host()))),
-        MailTransport::Catcher => Some(Arc::new(CatcherTransport { catcher: Arc::clone(catcher?), clock: Arc::clone(clock) })),
+        MailTransport::Catcher => None,
     }
+}
+
+fn caught_by(catcher: &Arc<MailCatcher>, clock: &SharedClock) -> Arc<dyn Transport> {
+    Arc::new(CatcherTransport { catcher: Arc::clone(catcher), clock: Arc::clone(clock) })
 }
 
 #[cfg(test)]

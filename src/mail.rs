@@ -11,15 +11,17 @@ mod outbox;
 mod samples;
 mod store;
 mod transport;
+mod trial;
 mod wording;
 mod writer;
 
-pub use delivery::{Delivery, SendNowError};
+pub use delivery::Delivery;
 pub use outbox::Outbox;
 pub use samples::samples;
 pub(crate) use store::full;
 pub use store::{MOST_LETTERS, OutboxStore, Queued};
 pub use transport::{CatcherTransport, Caught, FileTransport, LogTransport, MailCatcher, SendError, SmtpTransport, Transport};
+pub use trial::send_test;
 pub use wording::Wording;
 pub use writer::{Mail, Writer};
 

@@ -43,9 +43,11 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, forgot, login, logout, password, register};
+use pages::{account, demo_mail, forgot, login, logout, password, register};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+pub use pages::demo_mail::PATH as DEMO_MAIL;
 
 /// What the gateway knows of a request before a page sees it; stands in the request's extensions.
 #[derive(Clone, Debug)]
@@ -206,6 +208,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
     Router::new()
         .nest(&portal.look.prefix, own)
         .route("/.well-known/change-password", get(change_password))
+        .route(DEMO_MAIL, get(demo_mail::show))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(portal.clone(), headers::layer))

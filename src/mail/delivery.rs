@@ -21,18 +21,6 @@ pub struct Delivery {
     clock: SharedClock,
 }
 
-/// Why a mail that was to be sent at once was not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendNowError(pub String);
-
-impl std::fmt::Display for SendNowError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for SendNowError {}
-
 /// How often letters that others posted, or that are due again, are looked for.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -92,27 +80,6 @@ impl Delivery {
                 () = tokio::time::sleep(POLL) => {}
             }
         }
-    }
-
-    /// Sends one letter now, without the outbox.
-    ///
-    /// # Errors
-    /// One sentence that says why not, in the server's words where it said so.
-    pub async fn send_now(&self, letter: &Letter) -> Result<(), SendNowError> {
-        self.transport()?;
-        self.send(letter).await.map_err(|error| SendNowError(error.to_string()))
-    }
-
-    /// Whether mails can leave: with a server, whether it lets us in.
-    ///
-    /// # Errors
-    /// One sentence that says why not.
-    pub async fn check(&self) -> Result<(), SendNowError> {
-        self.transport()?.open().await.map(|_| ()).map_err(|error| SendNowError(error.to_string()))
-    }
-
-    fn transport(&self) -> Result<&Arc<dyn Transport>, SendNowError> {
-        self.transport.as_ref().ok_or_else(|| SendNowError("there is no mail here: set email.transport".to_owned()))
     }
 
     /// Handles the letter that has been due longest; whether there was one.

@@ -207,7 +207,7 @@ fn facts(asked: &Asked) -> Vec<(&'static str, String)> {
 }
 
 /// To the minute, in words that need no locale: `21 November 2026, 14:45 UTC`.
-fn moment(at: Timestamp) -> String {
+pub(super) fn moment(at: Timestamp) -> String {
     let format = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
     let since = Duration::from_millis(u64::try_from(at.0).unwrap_or(0));
     let moment = OffsetDateTime::UNIX_EPOCH.checked_add(time::Duration::try_from(since).unwrap_or_default());
