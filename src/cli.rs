@@ -6,6 +6,7 @@ mod demo;
 mod failure;
 mod hash;
 mod healthcheck;
+pub mod mail;
 pub mod password_input;
 mod secret;
 mod serve;
@@ -16,6 +17,7 @@ pub use failure::Failure;
 
 use crate::config;
 use clap::{Args, Parser, Subcommand};
+use mail::MailCommand;
 use session::SessionCommand;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -66,6 +68,13 @@ enum Command {
     Session {
         #[command(subcommand)]
         command: SessionCommand,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Try out mail
+    Mail {
+        #[command(subcommand)]
+        command: MailCommand,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -135,6 +144,11 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Session { command, config } => {
             let settings = config::load(&config.path())?.settings;
             write!(std::io::stdout(), "{}", session::run(command, settings)?)?;
+            Ok(())
+        }
+        Command::Mail { command, config } => {
+            let settings = config::load(&config.path())?.settings;
+            write!(std::io::stdout(), "{}", mail::run(command, &settings)?)?;
             Ok(())
         }
         Command::Hash => hash::run(&mut std::io::stdout().lock()),

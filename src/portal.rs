@@ -32,7 +32,7 @@ use crate::device::DeviceKey;
 use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
 use crate::login::Login;
-use crate::mail::Outbox;
+use crate::mail::{MailCatcher, Outbox};
 use crate::profile::Profile;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
@@ -47,9 +47,11 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, forgot, login, logout, password, register, reset};
+use pages::{account, demo_mail, forgot, login, logout, password, register, reset};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+pub use pages::demo_mail::PATH as DEMO_MAIL;
 
 /// What the gateway knows of a request before a page sees it; stands in the request's extensions.
 #[derive(Clone, Debug)]
@@ -115,6 +117,8 @@ pub struct Portal {
     pub audit: Arc<Audit>,
     /// Takes letters.
     pub outbox: Arc<Outbox>,
+    /// Where the demo's mails are.
+    pub mail_catcher: Option<Arc<MailCatcher>>,
     /// Seals session cookies.
     pub cookie_key: CookieKey,
     /// What time it is.
@@ -151,6 +155,8 @@ pub struct UseCases {
     pub audit: Arc<Audit>,
     /// Takes letters.
     pub outbox: Arc<Outbox>,
+    /// Where the demo's mails are.
+    pub mail_catcher: Option<Arc<MailCatcher>>,
 }
 
 impl Portal {
@@ -165,7 +171,8 @@ impl Portal {
         settings: Arc<Settings>,
         clock: SharedClock,
     ) -> Result<Self, AssetError> {
-        let UseCases { login, registration, profile, administration, recovery, email_confirmation, throttle, audit, outbox } = use_cases;
+        let UseCases { login, registration, profile, administration, recovery, email_confirmation, throttle, audit, outbox, mail_catcher } =
+            use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
@@ -178,6 +185,7 @@ impl Portal {
             throttle,
             audit,
             outbox,
+            mail_catcher,
             cookie_key,
             clock,
             errors: ErrorPages::new(look.clone()),
@@ -208,6 +216,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .nest(&portal.look.prefix, own)
         .nest(&format!("/api{}", portal.look.prefix), api::router())
         .route("/.well-known/change-password", get(change_password))
+        .route(DEMO_MAIL, get(demo_mail::show))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(portal.clone(), headers::layer))

@@ -1,8 +1,11 @@
-//! The thread that runs beside requests, whatever runtimes the gateway has.
+//! The threads that run beside requests, whatever runtimes the gateway has.
 
 use crate::clock::SharedClock;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use std::future::Future;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,18 +18,25 @@ const MARKS: Duration = Duration::from_millis(500);
 /// How often expired sessions are removed.
 const PURGE: Duration = Duration::from_mins(1);
 
-/// The thread's handle; dropping it ends the thread.
+/// A thread's handle; dropping it tells the thread to stop, and waits for it.
 pub(super) struct Background {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// Comes when the thread is to stop.
+pub(super) type Stopped = BoxFuture<'static, ()>;
+
 impl Background {
-    pub(super) fn start(marks: SessionMarks, sessions: Arc<dyn SessionStore>, clock: SharedClock) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    pub(super) fn start<F: Future<Output = ()>>(name: &str, work: impl FnOnce(Stopped) -> F + Send + 'static) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let work = move || runtime.block_on(run(&marks, &*sessions, &clock, stopped));
-        let thread = std::thread::Builder::new().name("background".to_owned()).spawn(work)?;
+        let stopped = async { drop(stopped.await) }.boxed();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            runtime.block_on(work(stopped));
+            // A name that is being looked up is waited for by nobody.
+            runtime.shutdown_background();
+        })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -40,7 +50,8 @@ impl Drop for Background {
     }
 }
 
-async fn run(marks: &SessionMarks, sessions: &dyn SessionStore, clock: &SharedClock, mut stopped: oneshot::Receiver<()>) {
+/// Finishes marks that others left, and removes expired sessions.
+pub(super) async fn keep_house(marks: SessionMarks, sessions: Arc<dyn SessionStore>, clock: SharedClock, mut stopped: Stopped) {
     let (mut marking, mut purging) = (interval(MARKS), interval(PURGE));
     marking.set_missed_tick_behavior(MissedTickBehavior::Delay);
     purging.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,6 +1,7 @@
 //! The pages: one file a group. What they share is here.
 
 pub(super) mod account;
+pub mod demo_mail;
 pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;

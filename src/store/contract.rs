@@ -3,6 +3,7 @@
 
 mod counters;
 mod one_time;
+mod outbox;
 mod races;
 mod search;
 

@@ -10,6 +10,7 @@ pub mod cookie_jar;
 pub mod fault_proxy;
 pub mod form;
 pub mod gateway;
+pub mod mailbox;
 pub mod message;
 pub mod mongo_server;
 pub mod program;
