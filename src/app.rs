@@ -6,13 +6,14 @@ mod background;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
-use crate::administration::Administration;
+use crate::administration::{Actor, Administration};
 use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
 use crate::config::{MailTransport, RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
 use crate::email_confirmation::EmailConfirmation;
 use crate::invitation::InvitationStore;
 use crate::link_token::LinkTokens;
+use crate::lockout::Lockout;
 use crate::login::Login;
 use crate::mail::{
     CatcherTransport, Delivery, FileTransport, LogTransport, MailCatcher, Outbox, OutboxStore, SmtpTransport, Transport, Writer,
@@ -31,7 +32,7 @@ use crate::store::sqlite::{
     Database, SqliteAccounts, SqliteAudit, SqliteCounters, SqliteInvitations, SqliteOneTime, SqliteOutbox, SqliteSessions,
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
-use crate::throttle::Throttle;
+use crate::throttle::{CounterKeys, Throttle};
 use background::Background;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -151,12 +152,40 @@ impl App {
         let sealer = Sealer::derive(&secret, settings.secret_previous.as_ref());
         let outbox = Outbox::new(Arc::clone(&letters), Arc::clone(&clock), sealer);
         let outbox = Arc::new(if settings.email.transport.is_some() { outbox } else { outbox.without_mail() });
+        let audit = Arc::new(Audit { store: audit, clock: Arc::clone(&clock) });
+        let lockout = Arc::new(Lockout {
+            counters: Arc::clone(&counters),
+            clock: Arc::clone(&clock),
+            settings: settings.accounts.lockout.clone(),
+            keys: CounterKeys::derive(&secret),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+        });
+        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone()));
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
+        let login = Arc::new(Login {
+            accounts: Arc::clone(&accounts),
+            sessions: Arc::clone(&sessions),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            throttle: Arc::clone(&throttle),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+            settings: settings.sessions,
+        });
         let recovery = Arc::new(Recovery {
             accounts: Arc::clone(&accounts),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
             tokens: tokens.clone(),
             outbox: Arc::clone(&outbox),
+            throttle: Arc::clone(&throttle),
+            audit: Arc::clone(&audit),
+            marks: marks.clone(),
+            login: Arc::clone(&login),
             settings: settings.accounts.clone(),
+            prefix: settings.server.prefix.clone(),
+            sends_mail: settings.email.transport.is_some(),
         });
         let email_confirmation = Arc::new(EmailConfirmation {
             accounts: Arc::clone(&accounts),
@@ -180,37 +209,26 @@ impl App {
             email_confirmation,
             delivery: Delivery::new(Arc::clone(&outbox), writer, transport, Arc::clone(&clock)),
             mail_catcher,
-            throttle: Arc::new(Throttle {
-                counters: Arc::clone(&counters),
-                clock: Arc::clone(&clock),
-                settings: settings.rate_limit,
-                resets: settings.accounts.reset.clone(),
-                secret: secret.clone(),
-            }),
-            audit: Arc::new(Audit { store: audit, clock: Arc::clone(&clock) }),
-            outbox,
             counters,
             one_time,
             letters,
             invitations,
             cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
-            login: Arc::new(Login {
-                accounts: Arc::clone(&accounts),
-                sessions: Arc::clone(&sessions),
-                hasher: hasher.clone(),
-                clock: Arc::clone(&clock),
-                settings: settings.sessions,
-            }),
+            login,
             registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
+                throttle: Arc::clone(&throttle),
                 settings: settings.accounts.clone(),
             }),
             profile: Arc::new(Profile {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
                 hasher: hasher.clone(),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
                 clock: Arc::clone(&clock),
                 accounts_settings: settings.accounts.clone(),
                 session_settings: settings.sessions,
@@ -221,7 +239,14 @@ impl App {
                 clock: Arc::clone(&clock),
                 settings: settings.accounts.clone(),
                 marks: marks.clone(),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
+                lockout: Arc::clone(&lockout),
+                actor: Actor::operator(),
             }),
+            throttle,
+            audit,
+            outbox,
             settings,
             clock,
             secret,

@@ -22,8 +22,8 @@ impl EmailConfirmation {
     ///
     /// # Errors
     /// When a store failed.
-    pub async fn issue(&self, account: AccountId, address: &Email) -> Result<Option<Issued>, StoreError> {
-        let _ = (&self.accounts, &self.sessions, &self.tokens, &self.outbox, account, address);
+    pub async fn issue(&self, account: AccountId, address: &Email, base: &str) -> Result<Option<Issued>, StoreError> {
+        let _ = (&self.accounts, &self.sessions, &self.tokens, &self.outbox, account, address, base);
         Ok(None)
     }
 }

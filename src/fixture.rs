@@ -2,21 +2,25 @@
 //! session store that can fail or be overtaken.
 
 use crate::account::{AccountStore, Hasher, Password, PasswordProfile};
-use crate::administration::{AddedAccount, Administration};
+use crate::administration::{Actor, AddedAccount, Administration};
+use crate::audit::Audit;
 use crate::client::Client;
 use crate::clock::{ManualClock, SharedClock, Timestamp};
 use crate::config::{
-    self, AccountSettings, HashAlgorithm, LockoutSettings, ResetSettings, SessionSettings, SessionStoreKind, Settings, StoreSettings,
-    load_str,
+    self, AccountSettings, HashAlgorithm, LockoutSettings, RateLimitSettings, ResetSettings, Secret, SessionSettings, SessionStoreKind,
+    Settings, StoreSettings, load_str,
 };
+use crate::lockout::Lockout;
 use crate::login::{Attempt, Login, LoginError, SignedIn};
+use crate::mail::Outbox;
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
-use crate::store::memory::MemorySessions;
-use crate::store::sqlite::{Database, SqliteAccounts};
+use crate::store::memory::{MemoryCounters, MemorySessions};
+use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit, SqliteOutbox};
+use crate::throttle::{CounterKeys, Throttle};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use std::path::Path;
@@ -71,6 +75,11 @@ pub(crate) fn session_settings() -> SessionSettings {
     }
 }
 
+/// Five failures in a quarter of an hour, as by default.
+pub(crate) fn rate_limit_settings() -> RateLimitSettings {
+    RateLimitSettings { attempts: 5, per: Duration::from_mins(15), per_client: 100 }
+}
+
 impl Fixture {
     pub(crate) fn new() -> Self {
         Self::with(account_settings())
@@ -79,36 +88,64 @@ impl Fixture {
     pub(crate) fn with(settings: AccountSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("test.db")).unwrap();
-        let accounts: Arc<dyn AccountStore> = Arc::new(SqliteAccounts::new(database));
+        let accounts: Arc<dyn AccountStore> = Arc::new(SqliteAccounts::new(Arc::clone(&database)));
         let overtaken = Arc::new(Overtaken::default());
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
         let hasher = Hasher::start_patient(settings.hash);
         let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
+        let audit = Arc::new(Audit { store: Arc::new(SqliteAudit::new(Arc::clone(&database))), clock: Arc::clone(&clock) });
+        let outbox = Arc::new(Outbox { store: Arc::new(SqliteOutbox::new(database)), clock: Arc::clone(&clock) });
+        let lockout = Arc::new(Lockout {
+            counters: Arc::new(MemoryCounters::default()),
+            clock: Arc::clone(&clock),
+            settings: settings.lockout.clone(),
+            keys: CounterKeys::derive(&Secret::new("a secret for tests, long enough for all".to_owned())),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+        });
+        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone()));
         Self {
             login: Arc::new(Login {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
+                throttle: Arc::clone(&throttle),
+                outbox: Arc::clone(&outbox),
+                audit: Arc::clone(&audit),
                 settings: session_settings(),
             }),
             registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
+                throttle: Arc::clone(&throttle),
                 settings: settings.clone(),
             }),
             profile: Arc::new(Profile {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
                 hasher: hasher.clone(),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
                 clock: Arc::clone(&clock),
                 accounts_settings: settings.clone(),
                 session_settings: session_settings(),
             }),
-            administration: Arc::new(Administration { accounts: Arc::clone(&accounts), hasher, clock, settings, marks: marks.clone() }),
+            administration: Arc::new(Administration {
+                accounts: Arc::clone(&accounts),
+                hasher,
+                clock,
+                settings,
+                marks: marks.clone(),
+                audit,
+                outbox,
+                lockout,
+                actor: Actor::operator(),
+            }),
             accounts,
             sessions: overtaken,
             clock: manual,
@@ -119,13 +156,8 @@ impl Fixture {
 
     /// As a command beside a gateway sees it whose sessions are in memory.
     pub(crate) fn command(&self) -> Administration {
-        Administration {
-            accounts: Arc::clone(&self.accounts),
-            hasher: self.administration.hasher.clone(),
-            clock: Arc::clone(&self.administration.clock),
-            settings: self.administration.settings.clone(),
-            marks: SessionMarks { reaches_sessions: false, ..self.marks.clone() },
-        }
+        let marks = SessionMarks { reaches_sessions: false, ..self.marks.clone() };
+        Administration { marks, ..Administration::clone(&self.administration) }
     }
 
     pub(crate) async fn add(&self, username: &str) -> crate::account::Account {
@@ -144,12 +176,17 @@ impl Fixture {
 }
 
 pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
-    let client = Client { address: Some([10, 0, 0, 1].into()), user_agent: "Browser/1".to_owned(), request_id: "r1".to_owned() };
+    let client = Client {
+        address: Some([10, 0, 0, 1].into()),
+        user_agent: "Browser/1".to_owned(),
+        request_id: "r1".to_owned(),
+        ..Client::default()
+    };
     Attempt { identifier: identifier.to_owned(), password: password(text), remember: false, client, replaces: None }
 }
 
 pub(crate) fn new_account(username: Option<&str>, email: &str, text: &str) -> NewAccount {
-    NewAccount { username: username.map(str::to_owned), email: email.to_owned(), password: password(text) }
+    NewAccount { username: username.map(str::to_owned), email: email.to_owned(), password: password(text), client: Client::default() }
 }
 
 /// Sessions in memory; something may happen just before one is stored, and ending or rewriting may fail.

@@ -92,11 +92,24 @@ impl LinkTokens {
         lifetime: Duration,
     ) -> Result<(LinkToken, Timestamp), StoreError> {
         let token = LinkToken::random();
-        let now = self.clock.now();
-        let until = now.plus(lifetime);
-        let record = serde_json::to_vec(record).map_err(|error| StoreError(format!("a token's record cannot be written: {error}")))?;
-        self.store.put(&purpose.key(&token), &record, now, until).await?;
+        let until = self.clock.now().plus(lifetime);
+        self.put_back(purpose, &token, record, until).await?;
         Ok((token, until))
+    }
+
+    /// Puts back what was taken, where that led to nothing.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn put_back(
+        &self,
+        purpose: Purpose,
+        token: &LinkToken,
+        record: &(impl Serialize + Sync),
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let record = serde_json::to_vec(record).map_err(|error| StoreError(format!("a token's record cannot be written: {error}")))?;
+        self.store.put(&purpose.key(token), &record, self.clock.now(), until).await
     }
 
     /// What the token is for, if it still works. It stays.

@@ -3,6 +3,7 @@
 //! The route table is [`router`]. Forward-auth and the API for programs are not here.
 
 pub mod accept;
+mod api;
 pub mod assets;
 mod call;
 mod csrf;
@@ -10,11 +11,13 @@ pub mod error_page;
 pub mod headers;
 #[cfg(test)]
 mod journeys;
+mod limited;
 mod links;
 mod pages;
 mod palette;
 pub mod problem;
 mod redirect;
+mod reset_cookie;
 mod submission;
 #[cfg(test)]
 mod testing;
@@ -25,6 +28,7 @@ use crate::administration::Administration;
 use crate::audit::Audit;
 use crate::clock::SharedClock;
 use crate::config::{Secret, Settings};
+use crate::device::DeviceKey;
 use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
 use crate::login::Login;
@@ -43,7 +47,7 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, demo_mail, forgot, login, logout, password, register};
+use pages::{account, demo_mail, forgot, login, logout, password, register, reset};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -124,6 +128,7 @@ pub struct Portal {
     /// Error pages in the portal's looks, for the gateway too.
     pub errors: ErrorPages,
     csrf: CsrfKey,
+    device_key: DeviceKey,
     assets: Assets,
     look: Arc<Look>,
     hsts: Option<HeaderValue>,
@@ -185,6 +190,7 @@ impl Portal {
             clock,
             errors: ErrorPages::new(look.clone()),
             csrf: CsrfKey::derive(secret, settings.secret_previous.as_ref()),
+            device_key: DeviceKey::derive(secret, settings.secret_previous.as_ref()),
             hsts: headers::hsts(&settings),
             settings,
             assets,
@@ -199,7 +205,8 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/login", get(login::show).post(login::submit))
         .route("/register", get(register::show).post(register::submit))
         .route("/logout", get(logout::show).post(logout::submit))
-        .route("/forgot", get(forgot::show))
+        .route("/forgot", get(forgot::show).post(forgot::submit))
+        .route("/reset", get(reset::show).post(reset::submit))
         .route("/account", get(account::show).post(account::submit))
         .route("/account/password", get(password::show).post(password::submit))
         .route("/profile", get(account::profile))
@@ -207,6 +214,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/assets/{name}", get(asset));
     Router::new()
         .nest(&portal.look.prefix, own)
+        .nest(&format!("/api{}", portal.look.prefix), api::router())
         .route("/.well-known/change-password", get(change_password))
         .route(DEMO_MAIL, get(demo_mail::show))
         .fallback(not_found)

@@ -3,9 +3,11 @@
 use crate::account::{
     Account, AccountId, AccountStore, CreateError, Email, Field, HashError, Hasher, Password, Username, is_name_byte, is_reserved,
 };
+use crate::client::Client;
 use crate::clock::SharedClock;
 use crate::config::AccountSettings;
 use crate::store::StoreError;
+use crate::throttle::{Endpoint, Throttle, Throttled, TooMany};
 use std::sync::Arc;
 
 /// The use case: turns what somebody typed into an account.
@@ -13,6 +15,7 @@ pub struct Registration {
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) hasher: Hasher,
     pub(crate) clock: SharedClock,
+    pub(crate) throttle: Arc<Throttle>,
     pub(crate) settings: AccountSettings,
 }
 
@@ -24,6 +27,8 @@ pub struct NewAccount {
     pub email: String,
     /// Password.
     pub password: Password,
+    /// Who asks.
+    pub client: Client,
 }
 
 /// A value that cannot be taken, and why.
@@ -48,6 +53,8 @@ pub enum RegistrationError {
     UsernameTaken,
     /// Another account has the address.
     EmailTaken,
+    /// Too many accounts were made, or tried to be.
+    TooMany(TooMany),
     /// Too many passwords are being hashed.
     Busy,
     /// A store failed.
@@ -71,6 +78,16 @@ impl Registration {
             return Err(RegistrationError::Closed);
         }
         let checked = self.check(&new)?;
+        let admission = self.throttle.request(Endpoint::Register, &new.client).await?;
+        let made = self.make(&new, checked).await;
+        // An address that is taken costs the same work as one that is not: forms must not tell them apart.
+        if matches!(made, Ok(_) | Err(RegistrationError::EmailTaken | RegistrationError::Busy | RegistrationError::Unavailable(_))) {
+            self.throttle.give_back(admission).await;
+        }
+        made
+    }
+
+    async fn make(&self, new: &NewAccount, checked: Checked) -> Result<Account, RegistrationError> {
         let password = self.hasher.hash(&new.password).await?;
         let now = self.clock.now();
         let mut account = Account {
@@ -194,6 +211,15 @@ pub(crate) fn check_username(typed: &str, reserved: &[String]) -> Result<Usernam
 impl FieldProblem {
     pub(crate) fn new(field: &'static str, code: &'static str, message: &dyn std::fmt::Display) -> Self {
         Self { field, code, message: message.to_string() }
+    }
+}
+
+impl From<Throttled> for RegistrationError {
+    fn from(throttled: Throttled) -> Self {
+        match throttled {
+            Throttled::TooMany(too_many) => Self::TooMany(too_many),
+            Throttled::Unavailable(error) => Self::Unavailable(error),
+        }
     }
 }
 

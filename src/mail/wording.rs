@@ -4,7 +4,7 @@
 //! would otherwise have us send their words to others. Browsers are told in words of ours, names only to their owners.
 
 use super::Asked;
-use crate::client::browser_in_words;
+use crate::client::browser;
 use crate::clock::Timestamp;
 use askama::Template;
 use std::time::Duration;
@@ -201,7 +201,7 @@ fn facts(asked: &Asked) -> Vec<(&'static str, String)> {
     let mut facts = vec![("When", moment(asked.at))];
     facts.extend(asked.client.map(|address| ("Network address", address.to_string())));
     if !asked.user_agent.is_empty() {
-        facts.push(("Browser", browser_in_words(&asked.user_agent)));
+        facts.push(("Browser", browser::in_known_words(&asked.user_agent)));
     }
     facts
 }

@@ -6,8 +6,7 @@ use crate::account::{Account, AccountId, AccountStore, Email, UpdateError};
 use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::email_confirmation::EmailConfirmation;
-use crate::link_token::LinkToken;
-use crate::recovery::Recovery;
+use crate::recovery::{Issued, Recovery};
 use crate::store::StoreError;
 use std::sync::Arc;
 
@@ -98,27 +97,15 @@ impl Writer {
 
     async fn password_reset(&self, address: &str, base: &str, asked: &Asked) -> Result<Option<Mail>, StoreError> {
         let Ok(address) = Email::parse(address) else { return Ok(None) };
-        let issued = self.recovery.issue_reset(&address).await?;
-        Ok(issued.map(|issued| {
-            let link = self.reset_link(base, &issued.token);
-            to_owner(&issued.account, self.phrases().password_reset(link, issued.until, asked))
-        }))
-    }
-
-    fn reset_link(&self, base: &str, token: &LinkToken) -> String {
-        match &self.settings.accounts.reset.url {
-            Some(page) => page.replace("{token}", token.expose()),
-            None => format!("{base}{}/reset?token={}", self.settings.server.prefix, token.expose()),
-        }
+        let issued = self.recovery.issue_reset(&address, base, asked).await?;
+        Ok(issued.map(|issued| to_owner(&issued.account, self.phrases().password_reset(issued.link, issued.until, asked))))
     }
 
     async fn confirm_email(&self, account: AccountId, address: &str, base: &str, asked: &Asked) -> Result<Option<Mail>, StoreError> {
         let Ok(to) = Email::parse(address) else { return Ok(None) };
-        let issued = self.email_confirmation.issue(account, &to).await?;
-        Ok(issued.map(|issued| {
-            let link = format!("{base}{}/verify-email?token={}", self.settings.server.prefix, issued.token.expose());
-            Mail { account: Some(account), to, wording: self.phrases().confirm_email(link, issued.until, asked) }
-        }))
+        let issued = self.email_confirmation.issue(account, &to, base).await?;
+        let wording = |issued: Issued| self.phrases().confirm_email(issued.link, issued.until, asked);
+        Ok(issued.map(|issued| Mail { account: Some(account), to, wording: wording(issued) }))
     }
 
     async fn to_account(&self, account: AccountId, wording: Wording) -> Result<Option<Mail>, StoreError> {

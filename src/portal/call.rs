@@ -2,18 +2,23 @@
 
 use super::csrf::{self, Browser};
 use super::error_page::Fault;
+use super::limited;
 use super::problem::Problem;
 use super::redirect::Onward;
 use super::submission::Fields;
-use super::{Portal, Presence, Visit};
+use super::{Portal, Presence, Visit, links, reset_cookie};
+use crate::account::Account;
 use crate::client::Client;
+use crate::device::Device;
+use crate::link_token::LinkToken;
 use crate::login::SignedIn;
 use crate::session::{Session, SessionCookies, SessionKey};
 use crate::store::StoreError;
+use crate::throttle::TooMany;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{LOCATION, SET_COOKIE, USER_AGENT};
-use http::{HeaderValue, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
 use std::sync::Arc;
 
 /// A request to a page.
@@ -63,17 +68,39 @@ impl Call {
 
     /// Who asks.
     pub(super) fn client(&self) -> Client {
-        let agent = self.parts.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        Client {
-            address: self.visit.client,
-            user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_LENGTH).collect(),
-            request_id: self.visit.request_id.clone(),
-        }
+        Client { device: self.device(), ..client(&self.visit, &self.parts.headers) }
+    }
+
+    /// What the browser's cookie proves of earlier sign-ins. Two different cookies prove nothing.
+    fn device(&self) -> Device {
+        let mut values = csrf::cookies(&self.parts.headers, self.cookies.device_name());
+        let first = values.next().filter(|first| values.all(|other| other == *first));
+        first.and_then(|value| self.portal.device_key.open(value, self.portal.clock.now())).unwrap_or_default()
     }
 
     /// Where a sign-in leads, by the fields of a query or form.
     pub(super) fn onward(&self, fields: &Fields) -> Onward {
         Onward::of(fields, &self.portal.settings, &self.visit)
+    }
+
+    /// The origin that links in mails begin with, if the request went to an address that they may lead to.
+    pub(super) fn link_base(&self) -> Option<String> {
+        links::base(&self.portal.settings, &self.visit)
+    }
+
+    /// The token of the reset link that was opened in this browser.
+    pub(super) fn reset_token(&self) -> Option<LinkToken> {
+        reset_cookie::token(&self.parts.headers, &self.cookies)
+    }
+
+    /// Keeps the token of a reset link in this browser.
+    pub(super) fn keep_reset_token(&self, response: &mut Response, token: &LinkToken) {
+        set_cookie(response, &reset_cookie::set(&self.cookies, token));
+    }
+
+    /// Takes the token of a reset link from this browser.
+    pub(super) fn drop_reset_token(&self, response: &mut Response) {
+        set_cookie(response, &reset_cookie::expire(&self.cookies));
     }
 
     /// The token for this browser's forms.
@@ -115,8 +142,19 @@ impl Call {
 
     /// A page that says when to try again.
     pub(super) fn outage_page(&self, page: &impl askama::Template) -> Response {
-        let mut response = self.page(StatusCode::SERVICE_UNAVAILABLE, page);
+        Self::later(self.page(StatusCode::SERVICE_UNAVAILABLE, page))
+    }
+
+    /// With when to try again.
+    pub(super) fn later(mut response: Response) -> Response {
         response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+        response
+    }
+
+    /// A page that says how long to wait after too many attempts.
+    pub(super) fn too_many_page(&self, limit: TooMany, page: &impl askama::Template) -> Response {
+        let mut response = self.page(StatusCode::TOO_MANY_REQUESTS, page);
+        limited::tell(response.headers_mut(), &limit);
         response
     }
 
@@ -148,16 +186,53 @@ impl Call {
         self.to_page(status, &format!("/login?{how}{separator}{}", rd_pair(&back)))
     }
 
-    /// Gives the browser the cookie of a new session.
+    /// Whether the password was given a short while ago.
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(&self.visit.session, Presence::Somebody { session, .. } if session.is_fresh(self.portal.clock.now()))
+    }
+
+    /// Sends the browser to where the password is asked for, and from there back to one of our pages, given without the
+    /// prefix.
+    pub(super) fn to_confirm(&self, back: &str) -> Response {
+        let back = format!("{}{back}", self.portal.look.prefix);
+        self.to_page(StatusCode::SEE_OTHER, &format!("/account/confirm?{}", rd_pair(&back)))
+    }
+
+    /// Gives the browser the cookie of a new session, and one by which it is known the next time.
     pub(super) fn give_session(&self, response: &mut Response, signed_in: &SignedIn) {
+        self.remember_device(response, &self.device().after_sign_in(&signed_in.account, self.portal.clock.now()));
         let keep = signed_in.session.remember.then_some(self.portal.settings.sessions.remember_for);
         let value = self.portal.cookie_key.seal(&signed_in.id);
         set_cookie(response, &self.cookies.set_session(&value, keep));
     }
 
+    /// Lets the browser be known as the one that just registered: with the account that it made, or, where it made none and must
+    /// not learn that, with nobody's.
+    pub(super) fn give_registration(&self, response: &mut Response, made: Option<&Account>) {
+        let now = self.portal.clock.now();
+        let device = self.device();
+        let after = made.map_or_else(|| device.after_registration_of_nobody(now), |account| device.after_sign_in(account, now));
+        self.remember_device(response, &after);
+    }
+
+    fn remember_device(&self, response: &mut Response, device: &Device) {
+        set_cookie(response, &self.cookies.set_device(&self.portal.device_key.seal(device)));
+    }
+
     /// Takes the session cookie away.
     pub(super) fn take_session(&self, response: &mut Response) {
         set_cookie(response, &self.cookies.expire_session());
+    }
+}
+
+/// Who makes a request, but for what cookies say of the browser.
+pub(super) fn client(visit: &Visit, headers: &HeaderMap) -> Client {
+    let agent = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Client {
+        address: visit.client,
+        user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_LENGTH).collect(),
+        request_id: visit.request_id.clone(),
+        device: Device::default(),
     }
 }
 

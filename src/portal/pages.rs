@@ -7,9 +7,12 @@ pub(super) mod login;
 pub(super) mod logout;
 pub(super) mod password;
 pub(super) mod register;
+pub(super) mod reset;
 
+use super::limited;
 use crate::account::PasswordProfile;
 use crate::registration::FieldProblem;
+use crate::throttle::TooMany;
 use std::time::Duration;
 
 /// What is wrong with what was typed, for the summary and beside the fields.
@@ -79,6 +82,11 @@ fn unavailable() -> Problems {
 /// Too many passwords are being checked.
 fn busy() -> Problems {
     Problems::general("busy", "Too many people are signing in at once. Please try again in a moment.")
+}
+
+/// Too many attempts.
+fn too_many(limit: TooMany) -> Problems {
+    Problems::general("too_many_attempts", &limited::sentence(&limit))
 }
 
 fn name_taken() -> Problems {

@@ -1,7 +1,9 @@
 //! Errors for programs: `application/problem+json` (RFC 9457).
 
 use super::headers::CHALLENGE;
+use super::limited;
 use crate::registration::FieldProblem;
+use crate::throttle::TooMany;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
@@ -24,6 +26,8 @@ pub struct Problem {
     request_id: Option<String>,
     #[serde(skip)]
     retry_after: Option<u32>,
+    #[serde(skip)]
+    limit: Option<TooMany>,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,7 +50,16 @@ impl Problem {
             login_url: None,
             request_id: None,
             retry_after: None,
+            limit: None,
         }
+    }
+
+    /// The refusal of an attempt, after too many.
+    #[must_use]
+    pub fn too_many(limit: TooMany) -> Self {
+        let detail = limited::sentence(&limit);
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts", detail);
+        Self { limit: Some(limit), ..problem }
     }
 
     /// Names the fields that are to blame.
@@ -88,6 +101,9 @@ impl Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(limit) = &self.limit {
+            limited::tell(headers, limit);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, CHALLENGE);

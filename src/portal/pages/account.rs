@@ -1,6 +1,6 @@
 //! `{prefix}/account`: one's own profile, as a page; `{prefix}/profile` and `{prefix}/session`: as JSON.
 
-use super::{Problems, busy, forged, name_taken, unavailable as outage};
+use super::{Problems, busy, forged, name_taken, too_many, unavailable as outage};
 use crate::account::Account;
 use crate::portal::assets::Look;
 use crate::portal::call::{Call, unavailable};
@@ -61,7 +61,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, &account, typed, &forged()));
     }
-    match call.portal.profile.change(account.id, change(&call, &fields)).await {
+    match call.portal.profile.change(account.id, change(&call, &fields), &call.client()).await {
         Ok(_) => call.to_page(StatusCode::SEE_OTHER, "/account?saved"),
         Err(error) => refusal(&call, &account, typed, error),
     }
@@ -124,6 +124,7 @@ fn refusal(call: &Call, account: &Account, typed: Typed<'_>, error: ProfileError
         ProfileError::Invalid(problems) => again(StatusCode::BAD_REQUEST, &problems.into()),
         ProfileError::UsernameTaken => again(StatusCode::CONFLICT, &name_taken()),
         ProfileError::Conflict | ProfileError::WrongPassword => again(StatusCode::CONFLICT, &conflict()),
+        ProfileError::TooMany(limit) => call.too_many_page(limit, &page(call, account, typed, &too_many(limit))),
         ProfileError::Busy => call.outage_page(&page(call, account, typed, &busy())),
         ProfileError::Unavailable(error) => {
             call.note(&error);

@@ -1,12 +1,12 @@
 //! `{prefix}/account/password`: changing one's own password.
 
 use super::account::{account, conflict};
-use super::{Problems, busy, forged, password_hint, unavailable as outage};
+use super::{Problems, busy, forged, password_hint, too_many, unavailable as outage};
 use crate::account::{Account, Password};
 use crate::portal::assets::Look;
 use crate::portal::call::Call;
 use crate::portal::submission::{Submission, unsupported};
-use crate::profile::ProfileError;
+use crate::profile::{PasswordChange, ProfileError};
 use axum::response::Response;
 use http::StatusCode;
 
@@ -49,7 +49,8 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
         Err(outage) => return *outage,
     };
     let password = |name: &str| Password::new(fields.text(name).to_owned());
-    match call.portal.profile.change_password(account.id, key, password("current_password"), password("password")).await {
+    let (current, new, client) = (password("current_password"), password("password"), call.client());
+    match call.portal.profile.change_password(account.id, PasswordChange { session: key, current, new, client: &client }).await {
         Ok(signed_in) => {
             let mut response = call.to_page(StatusCode::SEE_OTHER, "/account?password-changed");
             call.give_session(&mut response, &signed_in);
@@ -65,6 +66,7 @@ fn refusal(call: &Call, account: &Account, error: ProfileError) -> Response {
         ProfileError::Invalid(problems) => again(StatusCode::BAD_REQUEST, &problems.into()),
         ProfileError::WrongPassword => again(StatusCode::UNAUTHORIZED, &wrong()),
         ProfileError::Conflict | ProfileError::UsernameTaken => again(StatusCode::CONFLICT, &conflict()),
+        ProfileError::TooMany(limit) => call.too_many_page(limit, &page(call, account, &too_many(limit))),
         ProfileError::Busy => call.outage_page(&page(call, account, &busy())),
         ProfileError::Unavailable(error) => {
             call.note(&error);

@@ -1,7 +1,8 @@
 //! `{prefix}/register`: making one's own account, by form and by JSON. Never signs in.
 
-use super::{Problems, busy, forged, name_taken, password_hint, unavailable as outage};
+use super::{Problems, busy, forged, name_taken, password_hint, too_many, unavailable as outage};
 use crate::account::Password;
+use crate::client::Client;
 use crate::portal::assets::Look;
 use crate::portal::call::{Call, cross_site, rd_query, unavailable};
 use crate::portal::error_page::Fault;
@@ -77,12 +78,16 @@ async fn by_form(call: &Call, fields: &Fields) -> Response {
         username: Some(typed.username.to_owned()),
         email: typed.email.to_owned(),
         password: Password::new(fields.text("password").to_owned()),
+        client: call.client(),
     };
     match call.portal.registration.register(new).await {
         // An address that has an account is answered like a new one: this form must not tell who is registered.
-        Ok(_) | Err(RegistrationError::EmailTaken) => {
-            call.to_page(StatusCode::SEE_OTHER, &format!("/login?registered{}", rd_query('&', onward.asked_for())))
+        made @ (Ok(_) | Err(RegistrationError::EmailTaken)) => {
+            let mut response = call.to_page(StatusCode::SEE_OTHER, &format!("/login?registered{}", rd_query('&', onward.asked_for())));
+            call.give_registration(&mut response, made.as_ref().ok());
+            response
         }
+        Err(RegistrationError::TooMany(limit)) => call.too_many_page(limit, &page(call, &onward, typed, &too_many(limit))),
         Err(RegistrationError::Closed) => call.fault(&Fault::NotFound),
         Err(RegistrationError::Invalid(problems)) => again(StatusCode::BAD_REQUEST, &problems.into()),
         Err(RegistrationError::UsernameTaken) => again(StatusCode::CONFLICT, &name_taken()),
@@ -101,7 +106,7 @@ async fn by_json(call: &Call, body: Bytes) -> Response {
     if !call.portal.registration.is_open() {
         return closed().into_response();
     }
-    match json(&body, "username, email and password").and_then(complete) {
+    match json(&body, "username, email and password").and_then(|body| complete(body, call.client())) {
         Ok(new) => match call.portal.registration.register(new).await {
             Ok(account) => (StatusCode::CREATED, Json(UserBody { user: User::of(&account) })).into_response(),
             Err(error) => refusal(call, error),
@@ -116,6 +121,7 @@ fn refusal(call: &Call, error: RegistrationError) -> Response {
         RegistrationError::Invalid(problems) => invalid(problems).into_response(),
         RegistrationError::UsernameTaken => taken("username", "Someone else has this name.").into_response(),
         RegistrationError::EmailTaken => taken("email", "There is an account with this address.").into_response(),
+        RegistrationError::TooMany(limit) => Problem::too_many(limit).into_response(),
         RegistrationError::Busy => unavailable(),
         RegistrationError::Unavailable(error) => {
             call.note(&error);
@@ -125,10 +131,10 @@ fn refusal(call: &Call, error: RegistrationError) -> Response {
 }
 
 /// The account that the body asks for, if nothing needed is missing.
-fn complete(body: Body) -> Result<NewAccount, Box<Problem>> {
+fn complete(body: Body, client: Client) -> Result<NewAccount, Box<Problem>> {
     let missing = |field| FieldProblem { field, code: "required", message: format!("Send {field}.") };
     match (body.email, body.password) {
-        (Some(email), Some(password)) => Ok(NewAccount { username: body.username, email, password: Password::new(password) }),
+        (Some(email), Some(password)) => Ok(NewAccount { username: body.username, email, password: Password::new(password), client }),
         (email, password) => {
             let absent = [email.is_none().then(|| missing("email")), password.is_none().then(|| missing("password"))];
             Err(Box::new(invalid(absent.into_iter().flatten().collect())))
@@ -198,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_program_is_told_every_field_that_is_missing() {
-        let problem = complete(Body { username: None, email: None, password: None }).err().unwrap();
+        let problem = complete(Body { username: None, email: None, password: None }, Client::default()).err().unwrap();
         let body: serde_json::Value = serde_json::from_slice(problem.response().body()).unwrap();
         assert_eq!(body["errors"][0]["field"], "email");
         assert_eq!(body["errors"][1], serde_json::json!({ "field": "password", "code": "required", "message": "Send password." }));

@@ -53,14 +53,14 @@ async fn so_many_are_allowed_until_the_window_that_the_first_one_opened_closes()
 async fn what_is_given_back_may_be_taken_again_in_the_same_window_only() {
     stores(|store| async move {
         let count = async |seconds| store.count("a", LIMIT, at(seconds)).await.unwrap();
-        store.give_back("a", at(0)).await.unwrap();
+        store.give_back(&["a".to_owned()], at(0)).await.unwrap();
         assert_eq!(count(0).await.left, 1);
         assert_eq!(count(0).await.left, 0);
-        store.give_back("a", at(1)).await.unwrap();
+        store.give_back(&["a".to_owned()], at(1)).await.unwrap();
         assert_eq!(count(1).await, Counted { allowed: true, left: 0, resets_at: at(900) });
-        store.give_back("a", at(900)).await.unwrap();
+        store.give_back(&["a".to_owned()], at(900)).await.unwrap();
         for _ in 0..3 {
-            store.give_back("b", at(1)).await.unwrap();
+            store.give_back(&["b".to_owned()], at(1)).await.unwrap();
         }
         assert_eq!(store.count("b", LIMIT, at(1)).await.unwrap().left, 1, "no more than nothing is given back");
         assert!(!count(2).await.allowed);
