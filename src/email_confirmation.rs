@@ -17,7 +17,7 @@ use crate::link_token::{LinkToken, LinkTokens, Purpose};
 use crate::mail::{Asked, Letter, Outbox};
 use crate::recovery::Issued;
 use crate::session_marks::SessionMarks;
-use crate::store::{CounterStore, Limit, StoreError};
+use crate::store::StoreError;
 use crate::throttle::Throttle;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
