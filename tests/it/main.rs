@@ -13,11 +13,15 @@ mod admin_pages;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod csrf;
 #[cfg(test)]
 mod email_confirmation;
+#[cfg(test)]
+mod fail2ban;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
@@ -28,6 +32,8 @@ mod invitations;
 mod lifecycle;
 #[cfg(test)]
 mod logs;
+#[cfg(test)]
+mod mail;
 #[cfg(test)]
 mod mongo_accounts;
 #[cfg(test)]
