@@ -7,6 +7,8 @@ pub mod explain;
 mod failure;
 mod hash;
 mod healthcheck;
+pub mod invite;
+pub mod mail;
 pub mod password_input;
 mod schema;
 mod secret;
@@ -22,6 +24,8 @@ pub(crate) use schema::SCHEMA;
 use crate::config;
 use clap::{Args, Parser, Subcommand};
 use explain::ExplainArguments;
+use invite::InviteCommand;
+use mail::MailCommand;
 use session::SessionCommand;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -86,6 +90,20 @@ enum Command {
     Snippet {
         #[command(flatten)]
         wanted: crate::snippet::Wanted,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Invite people to register
+    Invite {
+        #[command(subcommand)]
+        command: InviteCommand,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Try out mail
+    Mail {
+        #[command(subcommand)]
+        command: MailCommand,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -162,6 +180,17 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Snippet { wanted, config } => {
             snippet::run(&wanted, &config.path(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
+        }
+        Command::Invite { command, config } => {
+            let said = invite::run(command, config::load(&config.path())?.settings)?;
+            write!(std::io::stdout(), "{}", said.out)?;
+            write!(std::io::stderr(), "{}", said.note)?;
+            Ok(())
+        }
+        Command::Mail { command, config } => {
+            let settings = config::load(&config.path())?.settings;
+            write!(std::io::stdout(), "{}", mail::run(command, &settings)?)?;
+            Ok(())
         }
         Command::Hash => hash::run(&mut std::io::stdout().lock()),
         Command::Secret => secret::run(&mut std::io::stdout().lock()),

@@ -8,6 +8,7 @@ mod accounts;
 mod appearance;
 mod certificates;
 mod check;
+mod email;
 mod environment;
 mod field;
 mod file;
@@ -15,6 +16,7 @@ mod findings;
 mod headers;
 mod later;
 mod limits;
+mod origin;
 mod policy;
 mod redis;
 mod risks;
@@ -33,8 +35,9 @@ pub use self::redis::{RedisAddress, RedisHost, RedisLogin, RedisServer};
 pub use check::{Loaded, Problem, Report, default_path, load, load_str};
 pub use secret::Secret;
 pub(crate) use upstream::parse as parse_upstream_server;
+pub use units::duration as read_duration;
 
-use crate::account::PasswordProfile;
+use crate::account::{Email, PasswordProfile};
 use crate::host::{Host, HostPattern};
 use crate::identity::IdentityHeaders;
 use crate::policy::Policy;
@@ -87,6 +90,15 @@ pub struct Settings {
     pub local_hosts_only: Option<Vec<Host>>,
 }
 
+impl Settings {
+    /// The host in whose name mails are sent: the portal's, else the sender's.
+    #[must_use]
+    pub fn mail_host(&self) -> String {
+        let sender = || self.email.from.address.canonical().rsplit_once('@').map_or_else(String::new, |(_, domain)| domain.to_owned());
+        self.portal.url.as_ref().map_or_else(sender, |url| url.host.as_str().to_owned())
+    }
+}
+
 /// An address to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
@@ -119,6 +131,17 @@ pub struct ServerSettings {
     pub timeouts: Timeouts,
     /// Methods that are let through; never `TRACE` or `CONNECT`.
     pub methods: Vec<Method>,
+}
+
+impl ServerSettings {
+    /// Whether nobody but this machine's own users and programs can reach it, through no proxy either.
+    #[must_use]
+    pub fn is_for_this_machine(&self) -> bool {
+        let tls = self.tls.iter().flat_map(|tls| &tls.listen);
+        let is_loopback = |address: &ListenAddress| matches!(address, ListenAddress::Tcp(tcp) if tcp.ip().is_loopback());
+        let behind_proxy = self.trusted_proxies.unix || !self.trusted_proxies.networks.is_empty();
+        !behind_proxy && self.listen.iter().chain(tls).all(is_loopback)
+    }
 }
 
 /// Peers that are believed about whom they speak for.
@@ -338,10 +361,19 @@ pub struct RateLimitSettings {
 /// `email`.
 #[derive(Clone, Debug)]
 pub struct EmailSettings {
-    /// Who mails are from: a mailbox such as `Portcullis <no-reply@example.com>`.
-    pub from: String,
+    /// Who mails are from.
+    pub from: Sender,
     /// How mails leave; `None` where there is no mail.
     pub transport: Option<MailTransport>,
+}
+
+/// `email.from`.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// Display name.
+    pub name: Option<String>,
+    /// Address.
+    pub address: Email,
 }
 
 /// `email.transport`, and the login at the server.

@@ -108,6 +108,9 @@ pub const LONGEST: Duration = Duration::from_hours(366 * 24);
 /// How long an invitation can still be seen after it has ended.
 const KEPT: Duration = Duration::from_hours(90 * 24);
 
+/// Within which a claimed account is made; many times what the stores may take.
+const CLAIM: Duration = Duration::from_mins(1);
+
 /// Claims settled together.
 const BATCH: usize = 100;
 
@@ -199,6 +202,31 @@ impl Invitations {
             self.settle_claim(&mut found).await?;
         }
         Ok((found.used.is_none() && found.claimed.is_none()).then_some(found))
+    }
+
+    /// Holds an invitation for the account that is about to be made. `false` where somebody else uses it.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn claim(&self, invitation: &Invitation, account: AccountId) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        self.store.claim(invitation.id, account, now, now.plus(CLAIM)).await
+    }
+
+    /// Notes that the account was made. `false` where the invitation is revoked, or settled for somebody else, by now.
+    ///
+    /// # Errors
+    /// When the store failed; the claim is settled later.
+    pub async fn redeem(&self, invitation: &Invitation, account: AccountId) -> Result<bool, StoreError> {
+        self.store.redeem(invitation.id, account, self.clock.now()).await
+    }
+
+    /// Lets go of an invitation, since the account was not made.
+    ///
+    /// # Errors
+    /// When the store failed; the claim is settled later.
+    pub async fn release(&self, invitation: &Invitation, account: AccountId) -> Result<(), StoreError> {
+        self.store.release(invitation.id, account).await
     }
 
     /// Settles claims that were left behind, and removes invitations that ended long ago.

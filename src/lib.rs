@@ -37,6 +37,7 @@ pub mod recovery;
 pub mod registration;
 pub mod routing;
 pub mod sample;
+pub mod sealing;
 pub mod server;
 pub mod session;
 pub mod session_marks;

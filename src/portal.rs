@@ -22,7 +22,7 @@ mod reset_cookie;
 mod rounds;
 mod submission;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod user;
 
 use crate::account::AccountId;
@@ -35,7 +35,7 @@ use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
 use crate::invitation::Invitations;
 use crate::login::Login;
-use crate::mail::Outbox;
+use crate::mail::{MailCatcher, Outbox};
 use crate::profile::Profile;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
@@ -50,9 +50,14 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, activity, admin, confirm, explain, forgot, login, logout, password, register, reset, sessions};
+use pages::{
+    account, activity, admin, confirm, demo_mail, email, explain, forgot, login, logout, password, register, reset, sessions,
+    verify_email,
+};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+pub use pages::demo_mail::PATH as DEMO_MAIL;
 
 /// What the gateway knows of a request before a page sees it; stands in the request's extensions.
 #[derive(Clone, Debug)]
@@ -143,6 +148,8 @@ pub struct Portal {
     pub audit: Arc<Audit>,
     /// Takes letters.
     pub outbox: Arc<Outbox>,
+    /// Where the demo's mails are.
+    pub mail_catcher: Option<Arc<MailCatcher>>,
     /// Seals session cookies.
     pub cookie_key: CookieKey,
     /// What time it is.
@@ -181,6 +188,8 @@ pub struct UseCases {
     pub audit: Arc<Audit>,
     /// Takes letters.
     pub outbox: Arc<Outbox>,
+    /// Where the demo's mails are.
+    pub mail_catcher: Option<Arc<MailCatcher>>,
 }
 
 impl Portal {
@@ -195,8 +204,19 @@ impl Portal {
         settings: Arc<Settings>,
         clock: SharedClock,
     ) -> Result<Self, AssetError> {
-        let UseCases { login, registration, profile, administration, invitations, recovery, email_confirmation, throttle, audit, outbox } =
-            use_cases;
+        let UseCases {
+            login,
+            registration,
+            profile,
+            administration,
+            invitations,
+            recovery,
+            email_confirmation,
+            throttle,
+            audit,
+            outbox,
+            mail_catcher,
+        } = use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
@@ -210,6 +230,7 @@ impl Portal {
             throttle,
             audit,
             outbox,
+            mail_catcher,
             cookie_key,
             clock,
             errors: ErrorPages::new(look.clone()),
@@ -233,6 +254,8 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/forgot", get(forgot::show).post(forgot::submit))
         .route("/reset", get(reset::show).post(reset::submit))
         .route("/account", get(account::show).post(account::submit))
+        .route("/verify-email", get(verify_email::show).post(verify_email::submit))
+        .route("/account/email", get(email::show).post(email::submit))
         .route("/account/password", get(password::show).post(password::submit))
         .route("/account/sessions", get(sessions::show).post(sessions::submit))
         .route("/account/activity", get(activity::show))
@@ -252,6 +275,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route(&format!("{}/", portal.look.prefix), get(home))
         .nest(&format!("/api{}", portal.look.prefix), api::router())
         .route("/.well-known/change-password", get(change_password))
+        .route(DEMO_MAIL, get(demo_mail::show))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(portal.clone(), headers::layer))

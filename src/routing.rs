@@ -1,15 +1,17 @@
 //! Which hosts are served, which paths are pages of our own, and which route takes the rest. Pure: where the routes
 //! lead to is known in `gateway/routes.rs`.
 
-use crate::config::{Route, Settings};
+use crate::config::{MailTransport, Route, Settings};
 use crate::host::{Host, HostPattern};
 use crate::policy::is_at_or_below;
+use crate::portal::DEMO_MAIL;
 
 /// The routes in the order in which they are tried.
 pub struct RoutingTable {
     prefix: String,
     portal_host: Option<Host>,
     local_hosts_only: Option<Vec<Host>>,
+    catches_mail: bool,
     routes: Vec<Numbered>,
 }
 
@@ -39,6 +41,7 @@ impl RoutingTable {
             prefix: settings.server.prefix.clone(),
             portal_host: settings.portal.url.as_ref().map(|url| url.host.clone()),
             local_hosts_only: settings.local_hosts_only.clone(),
+            catches_mail: matches!(settings.email.transport, Some(MailTransport::Catcher)),
             routes,
         }
     }
@@ -90,6 +93,9 @@ impl RoutingTable {
             return page(!asset, !asset && below != b"/session");
         }
         if path.strip_prefix(b"/api").is_some_and(|rest| is_at_or_below(rest, self.prefix.as_bytes())) {
+            return page(false, false);
+        }
+        if self.catches_mail && path == DEMO_MAIL.as_bytes() {
             return page(false, false);
         }
         let well_known: [&[u8]; 3] = [b"/.well-known/change-password", b"/.well-known/passkey-endpoints", b"/.well-known/jwks.json"];

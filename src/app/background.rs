@@ -1,10 +1,14 @@
-//! The thread that runs beside requests, whatever runtimes the gateway has.
+//! The threads that run beside requests, whatever runtimes the gateway has.
 
 use crate::audit::Audit;
 use crate::clock::SharedClock;
+use crate::invitation::Invitations;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
-use crate::store::StoreError;
+use crate::store::{CounterStore, OneTimeStore, StoreError};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use std::future::Future;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,30 +18,28 @@ use tokio::time::{MissedTickBehavior, interval};
 /// How often marks that others left are looked for: a lock by a command holds within a second.
 const MARKS: Duration = Duration::from_millis(500);
 
-/// How often expired sessions are removed.
+/// How often what has expired is removed.
 const PURGE: Duration = Duration::from_mins(1);
 
-/// The thread's handle; dropping it ends the thread.
+/// A thread's handle; dropping it tells the thread to stop, and waits for it.
 pub(super) struct Background {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What it works on.
-pub(super) struct Work {
-    pub(super) marks: SessionMarks,
-    pub(super) sessions: Arc<dyn SessionStore>,
-    pub(super) audit: Arc<Audit>,
-    pub(super) audit_retention: Duration,
-    pub(super) clock: SharedClock,
-}
+/// Comes when the thread is to stop.
+pub(super) type Stopped = BoxFuture<'static, ()>;
 
 impl Background {
-    pub(super) fn start(work: Work) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    pub(super) fn start<F: Future<Output = ()>>(name: &str, work: impl FnOnce(Stopped) -> F + Send + 'static) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let work = move || runtime.block_on(run(&work, stopped));
-        let thread = std::thread::Builder::new().name("background".to_owned()).spawn(work)?;
+        let stopped = async { drop(stopped.await) }.boxed();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            runtime.block_on(work(stopped));
+            // A name that is being looked up is waited for by nobody.
+            runtime.shutdown_background();
+        })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -51,16 +53,35 @@ impl Drop for Background {
     }
 }
 
-impl Work {
-    /// Removes what has expired.
+/// What is kept in order.
+pub(super) struct House {
+    pub(super) marks: SessionMarks,
+    pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) counters: Arc<dyn CounterStore>,
+    pub(super) one_time: Arc<dyn OneTimeStore>,
+    pub(super) invitations: Arc<Invitations>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) audit_retention: Duration,
+    pub(super) clock: SharedClock,
+}
+
+impl House {
+    /// Removes what has expired; what cannot be keeps nothing else.
     async fn purge(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.sessions.purge(now).await?;
-        self.audit.purge(now.minus(self.audit_retention)).await
+        let (sessions, counters, one_time, invitations, audit) = tokio::join!(
+            self.sessions.purge(now),
+            self.counters.purge(now),
+            self.one_time.purge(now),
+            self.invitations.tidy(),
+            self.audit.purge(now.minus(self.audit_retention)),
+        );
+        sessions.and(counters).and(one_time).and(invitations.map(|_| ())).and(audit)
     }
 }
 
-async fn run(work: &Work, mut stopped: oneshot::Receiver<()>) {
+/// Finishes marks that others left, and removes what has expired.
+pub(super) async fn keep_house(house: House, mut stopped: Stopped) {
     let (mut marking, mut purging) = (interval(MARKS), interval(PURGE));
     marking.set_missed_tick_behavior(MissedTickBehavior::Delay);
     purging.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -68,8 +89,8 @@ async fn run(work: &Work, mut stopped: oneshot::Receiver<()>) {
     loop {
         let done = tokio::select! {
             _ = &mut stopped => return,
-            _ = marking.tick() => work.marks.finish().await,
-            _ = purging.tick() => work.purge().await,
+            _ = marking.tick() => house.marks.finish().await,
+            _ = purging.tick() => house.purge().await,
         };
         if let Err(error) = &done
             && !failing

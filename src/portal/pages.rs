@@ -5,6 +5,8 @@ pub(super) mod activity;
 pub(super) mod admin;
 mod circle;
 pub(super) mod confirm;
+pub mod demo_mail;
+pub(super) mod email;
 pub(super) mod explain;
 pub(super) mod forgot;
 pub(super) mod login;
@@ -15,6 +17,7 @@ mod record;
 pub(super) mod register;
 pub(super) mod reset;
 pub(super) mod sessions;
+pub(super) mod verify_email;
 
 use super::limited;
 use crate::account::PasswordProfile;

@@ -26,6 +26,15 @@ pub(super) struct UserBody<'a> {
     pub(super) user: User<'a>,
 }
 
+/// `{user}`, and `verificationRequired: true` where the address must be confirmed before signing in.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RegisteredBody<'a> {
+    pub(super) user: User<'a>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) verification_required: bool,
+}
+
 /// `{user, expiresIn, idleIn}`; seconds.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

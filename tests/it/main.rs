@@ -7,13 +7,23 @@ mod access;
 #[cfg(test)]
 mod account_pages;
 #[cfg(test)]
+mod account_sessions;
+#[cfg(test)]
+mod admin_pages;
+#[cfg(test)]
 mod architecture;
+#[cfg(test)]
+mod audit;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod csrf;
 #[cfg(test)]
+mod email_confirmation;
+#[cfg(test)]
 mod explain;
+#[cfg(test)]
+mod fail2ban;
 #[cfg(test)]
 mod forward_auth;
 #[cfg(test)]
@@ -23,9 +33,13 @@ mod front_proxies;
 #[cfg(test)]
 mod identity_headers;
 #[cfg(test)]
+mod invitations;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod logs;
+#[cfg(test)]
+mod mail;
 #[cfg(test)]
 mod mongo_accounts;
 #[cfg(test)]

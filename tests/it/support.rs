@@ -12,12 +12,15 @@ pub mod form;
 pub mod front_proxy;
 pub mod gateway;
 pub mod guarded;
+pub mod mail_sink;
+pub mod mailbox;
 pub mod message;
 pub mod mongo_server;
 pub mod program;
 pub mod raw;
 pub mod raw_h2;
 pub mod redis_server;
+pub mod served;
 pub mod upstream;
 
 use std::future::Future;

@@ -142,16 +142,10 @@ fn identity_headers_have_names_of_their_own() {
 fn what_a_later_version_has_is_accepted_at_its_default_only() {
     let lacking = [
         ("server: {watch: true}", "server.watch: this version lacks"),
-        ("accounts: {registration: invite}", "accounts.registration: this version lacks invitations"),
-        ("accounts: {verify_email: true}", "accounts.verify_email: this version lacks"),
         ("accounts: {require_mfa_for: [a]}", "accounts.require_mfa_for: this version lacks"),
-        ("accounts: {lockout: {failures: 3}}", "accounts.lockout.failures: this version lacks lockouts, so only the default 10"),
-        ("accounts: {reset: {url: 'https://x'}}", "accounts.reset.url: this version lacks"),
-        ("rate_limit: {attempts: 9}", "rate_limit.attempts: this version lacks rate limits, so only the default 5 or 0"),
         ("tokens: {algorithm: HS256}", "tokens.algorithm: this version lacks"),
         ("mfa: {totp: false}", "mfa.totp: this version lacks"),
         ("mfa: null", "mfa: this version lacks"),
-        ("email: {transport: log}", "email.transport: this version lacks"),
         ("api: {allowed_origins: ['https://x']}", "api.allowed_origins: this version lacks"),
         ("tracing: {otlp: x}", "tracing.otlp: this version lacks"),
     ];
