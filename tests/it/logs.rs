@@ -22,15 +22,15 @@ routes: [{ path: /, upstream: sample }]
 ";
 
 /// `portcullis serve` as a process of its own.
-struct Served {
+pub(super) struct Served {
     process: Child,
-    origin: String,
+    pub(super) origin: String,
     log: JoinHandle<String>,
 }
 
-async fn serve(folder: &TempDir, format: &str) -> Served {
+pub(super) async fn serve(folder: &TempDir, configuration: &str) -> Served {
     let path = folder.path().join("portcullis.yaml");
-    std::fs::write(&path, CONFIGURATION.replace("FORMAT", format)).unwrap();
+    std::fs::write(&path, configuration).unwrap();
     let mut process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
         .args(["serve", "--config"])
         .arg(&path)
@@ -58,7 +58,7 @@ async fn serve(folder: &TempDir, format: &str) -> Served {
 
 impl Served {
     /// Ends it; everything that it has logged.
-    async fn log(mut self) -> String {
+    pub(super) async fn log(mut self) -> String {
         let id = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).unwrap();
         kill_process(id, Signal::TERM).unwrap();
         let log = within_patience("the log to end", self.log).await.unwrap();
@@ -73,7 +73,7 @@ impl Served {
 async fn no_secret_and_no_forged_record_gets_into_the_log() {
     for format in ["text", "json"] {
         let folder = TempDir::with_prefix("portcullis-test-").unwrap();
-        let served = serve(&folder, format).await;
+        let served = serve(&folder, &CONFIGURATION.replace("FORMAT", format)).await;
         let mut browser = Browser::new(&served.origin);
         let page = browser.open("/auth/register").await;
         browser.submit(&page, &[("username", "ada"), ("email", "ada@example.com"), ("password", PASSWORD)]).await;

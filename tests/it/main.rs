@@ -31,6 +31,8 @@ mod program;
 #[cfg(test)]
 mod proxying;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod redis_sessions;
