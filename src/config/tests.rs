@@ -4,9 +4,11 @@ mod access_rules;
 mod documented_file;
 mod from_the_environment;
 mod loading;
+mod mail;
 mod places;
 mod risky_settings;
 mod routing;
+mod schema;
 mod secrets;
 mod sections;
 

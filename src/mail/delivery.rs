@@ -33,8 +33,8 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// How long a letter is tried.
 const PATIENCE: Duration = Duration::from_hours(24);
 
-/// Longest of one attempt, stores included; well within the lease.
-const LONGEST_ATTEMPT: Duration = Duration::from_mins(1);
+/// Longest of one attempt, stores included; within the lease.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(40);
 
 /// How long a letter that is being sent is waited for at a stop. After that its lease runs out and another gateway, or the
 /// next start, sends it.

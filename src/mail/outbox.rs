@@ -30,7 +30,7 @@ pub(super) struct Claimed {
 }
 
 /// How long a claimed letter is nobody else's; longer than any attempt to send it takes.
-pub(super) const LEASE: Duration = Duration::from_mins(2);
+pub(super) const LEASE: Duration = Duration::from_secs(45);
 
 impl Outbox {
     /// An outbox whose letters are sent.

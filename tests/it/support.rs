@@ -10,6 +10,7 @@ pub mod cookie_jar;
 pub mod fault_proxy;
 pub mod form;
 pub mod gateway;
+pub mod mail_sink;
 pub mod mailbox;
 pub mod message;
 pub mod mongo_server;
@@ -17,6 +18,7 @@ pub mod program;
 pub mod raw;
 pub mod raw_h2;
 pub mod redis_server;
+pub mod served;
 pub mod upstream;
 
 use std::future::Future;

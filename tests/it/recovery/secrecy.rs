@@ -1,11 +1,11 @@
 //! Where a token must not be found: in the store, in the log, in an address, in a page.
 
 use super::{NEW, link, mailing, next_link};
-use crate::logs::serve;
 use crate::support::browser::Browser;
 use crate::support::gateway::TestGateway;
 use crate::support::mailbox::Mailbox;
 use crate::support::redis_server::RedisServer;
+use crate::support::served::Served;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -56,7 +56,7 @@ async fn no_token_gets_into_the_log_an_address_or_a_page() {
     let configuration = "\
         server: { listen: ['127.0.0.1:0'] }\nadmin: { listen: '127.0.0.1:0' }\naccounts: { registration: open }\n\
         email: { transport: 'file:mails' }\nlog: { level: trace }\nroutes: [{ path: /, upstream: sample }]\n";
-    let served = serve(&folder, configuration).await;
+    let served = Served::start(folder.path(), configuration).await;
     let mut mailbox = Mailbox::at(&folder.path().join("mails"));
     let mut browser = Browser::new(&served.origin);
     let page = browser.open("/auth/register").await;
