@@ -49,6 +49,8 @@ mod program;
 #[cfg(test)]
 mod proxying;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod redis_sessions;
