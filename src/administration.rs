@@ -1,24 +1,54 @@
-//! What an operator does to accounts. No HTTP and no terminal here.
+//! What operators do to accounts: at the machine, or as members of `accounts.admin_group` on the admin pages. No HTTP and no
+//! terminal here. A password is set at the machine only; on the pages an administrator sends a link (ASVS V6.4.6).
 
+mod directory;
 mod sessions;
+
+pub use directory::Found;
 
 use crate::account::{
     Account, AccountId, AccountStore, CreateError, Email, Field, Group, HashError, Hasher, Password, SessionMark, UpdateError, Username,
 };
+use crate::audit::{Action, Audit, Event, Outcome, Party};
+use crate::client::Client;
 use crate::clock::SharedClock;
 use crate::config::AccountSettings;
+use crate::lockout::Lockout;
+use crate::mail::{Asked, Letter, Outbox};
 use crate::registration::{FieldProblem, check_groups};
 use crate::session_marks::{Carried, SessionMarks};
 use crate::store::StoreError;
 use std::sync::Arc;
 
-/// The use case: an operator's acts on accounts.
+/// The use case: an operator's acts on accounts. Accounts are named by name, address or id.
+#[derive(Clone)]
 pub struct Administration {
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) hasher: Hasher,
     pub(crate) clock: SharedClock,
     pub(crate) settings: AccountSettings,
     pub(crate) marks: SessionMarks,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) lockout: Arc<Lockout>,
+    pub(crate) actor: Actor,
+}
+
+/// Who acts.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// As it is recorded.
+    pub party: Party,
+    /// From where.
+    pub client: Client,
+}
+
+impl Actor {
+    /// Whoever runs commands on the machine.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self { party: Party::operator(), client: Client::default() }
+    }
 }
 
 /// An account that an operator makes; its address counts as verified.
@@ -44,6 +74,10 @@ pub enum AdministrationError {
     Taken(Field),
     /// The account changed under our hands again and again.
     Conflict,
+    /// Nobody locks or deletes their own account, or gives up being an administrator: the last one would be gone.
+    Oneself,
+    /// A locked account gets no link.
+    Locked,
     /// Too many passwords are being hashed.
     Busy,
     /// Sessions are in the memory of a gateway, and this is another process.
@@ -55,10 +89,27 @@ pub enum AdministrationError {
 /// How often a change is tried when others write the same account.
 const ATTEMPTS: usize = 5;
 
-/// Accounts read together.
-const PAGE: usize = 500;
+/// A change of an account.
+struct Act {
+    /// As it is recorded.
+    action: Action,
+    /// What its sessions have to learn.
+    mark: SessionMark,
+}
 
 impl Administration {
+    /// The same, done by someone else than the operator at the machine.
+    #[must_use]
+    pub fn acting_as(&self, actor: Actor) -> Self {
+        Self { actor, ..self.clone() }
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// Makes an account.
     ///
     /// # Errors
@@ -86,39 +137,11 @@ impl Administration {
             version: 1,
         };
         self.accounts.create(&account).await?;
+        self.note(Action::AccountCreation, &account);
         Ok(account)
     }
 
-    /// The account with this name or address.
-    ///
-    /// # Errors
-    /// See [`AdministrationError`].
-    pub async fn find(&self, user: &str) -> Result<Account, AdministrationError> {
-        let found = match (Username::parse(user), Email::parse(user)) {
-            (Ok(username), _) => self.accounts.find_by_username(&username).await?,
-            (_, Ok(email)) => self.accounts.find_by_email(&email).await?,
-            _ => None,
-        };
-        found.filter(|account| !account.is_deleted()).ok_or(AdministrationError::NotFound)
-    }
-
-    /// All accounts, in the order of their canonical names.
-    ///
-    /// # Errors
-    /// When the store failed.
-    pub async fn list(&self) -> Result<Vec<Account>, AdministrationError> {
-        let mut all: Vec<Account> = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.accounts.list(after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.username.clone());
-            all.extend(page.into_iter().filter(|account| !account.is_deleted()));
-        }
-        Ok(all)
-    }
-
-    /// Gives the account another password and ends its sessions.
+    /// Gives the account another password, ends its sessions and tells its owner.
     ///
     /// # Errors
     /// See [`AdministrationError`].
@@ -131,8 +154,17 @@ impl Administration {
         let change = |account: &mut Account| {
             account.password = hash.clone();
             account.generation += 1;
+            account.reset_requests = 0;
+            account.locked_until = None;
+            Ok(())
         };
-        self.edit(user, SessionMark::End, change).await
+        let carried = self.edit(user, Act { action: Action::PasswordSet, mark: SessionMark::End }, change).await?;
+        self.lockout.lift(account.id).await?;
+        let letter = Letter::PasswordChanged { account: account.id, asked: self.asked() };
+        if let Err(error) = self.outbox.post(&letter).await {
+            tracing::error!(%error, account = %account.id, "a password was set and its owner cannot be told by mail");
+        }
+        Ok(carried)
     }
 
     /// Keeps the account from signing in and ends its sessions.
@@ -141,18 +173,29 @@ impl Administration {
     /// See [`AdministrationError`].
     pub async fn lock(&self, user: &str) -> Result<Carried, AdministrationError> {
         let change = |account: &mut Account| {
+            self.refuse_oneself(account)?;
             account.locked = true;
             account.generation += 1;
+            Ok(())
         };
-        self.edit(user, SessionMark::End, change).await
+        self.edit(user, Act { action: Action::AccountLock, mark: SessionMark::End }, change).await
     }
 
-    /// Lets the account sign in again.
+    /// Lets the account sign in again, whoever locked it. A lock by the gateway ends where the counters are in reach: those in
+    /// the memory of a gateway are not in a command's.
     ///
     /// # Errors
     /// See [`AdministrationError`].
     pub async fn unlock(&self, user: &str) -> Result<Carried, AdministrationError> {
-        self.edit(user, SessionMark::Rewrite, |account| account.locked = false).await
+        let change = |account: &mut Account| {
+            account.locked = false;
+            account.locked_until = None;
+            Ok(())
+        };
+        let account = self.find(user).await?;
+        let carried = self.edit(user, Act { action: Action::AccountUnlock, mark: SessionMark::Rewrite }, change).await?;
+        self.lockout.lift(account.id).await?;
+        Ok(carried)
     }
 
     /// Replaces the account's groups; its sessions carry them before this returns.
@@ -161,7 +204,14 @@ impl Administration {
     /// See [`AdministrationError`].
     pub async fn set_groups(&self, user: &str, groups: &[String]) -> Result<Carried, AdministrationError> {
         let groups = check_groups(groups).map_err(|problem| AdministrationError::Invalid(vec![problem]))?;
-        self.edit(user, SessionMark::Rewrite, |account| account.groups.clone_from(&groups)).await
+        let change = |account: &mut Account| {
+            if !groups.iter().any(|group| self.is_admin_group(group)) {
+                self.refuse_oneself(account)?;
+            }
+            account.groups.clone_from(&groups);
+            Ok(())
+        };
+        self.edit(user, Act { action: Action::GroupChange, mark: SessionMark::Rewrite }, change).await
     }
 
     /// Removes the account and ends its sessions. Its names are never given to another.
@@ -170,21 +220,53 @@ impl Administration {
     /// See [`AdministrationError`].
     pub async fn delete(&self, user: &str) -> Result<Carried, AdministrationError> {
         let change = |account: &mut Account| {
+            self.refuse_oneself(account)?;
             account.locked = true;
             account.generation += 1;
+            Ok(())
         };
-        self.edit(user, SessionMark::Remove, change).await
+        self.edit(user, Act { action: Action::AccountDeletion, mark: SessionMark::Remove }, change).await
+    }
+
+    /// Mails the account's owner a link, under this origin, that sets a new password.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn send_reset(&self, user: &str, base: String) -> Result<(), AdministrationError> {
+        let account = self.find(user).await?;
+        if account.locked {
+            return Err(AdministrationError::Locked);
+        }
+        let address = account.email.canonical().to_owned();
+        self.outbox.post(&Letter::PasswordReset { address, base, asked: self.asked() }).await?;
+        self.note(Action::PasswordResetRequest, &account);
+        Ok(())
+    }
+
+    /// Whether the account may use the admin pages.
+    #[must_use]
+    pub fn is_administrator(&self, account: &Account) -> bool {
+        !account.locked && account.groups.iter().any(|group| self.is_admin_group(group))
+    }
+
+    fn is_admin_group(&self, group: &Group) -> bool {
+        group.as_str() == self.settings.admin_group
     }
 
     /// Changes the account with the mark in the same write, and carries the mark out.
-    async fn edit(&self, user: &str, mark: SessionMark, change: impl Fn(&mut Account)) -> Result<Carried, AdministrationError> {
+    async fn edit(
+        &self,
+        user: &str,
+        act: Act,
+        change: impl Fn(&mut Account) -> Result<(), AdministrationError>,
+    ) -> Result<Carried, AdministrationError> {
         for _ in 0..ATTEMPTS {
             let mut account = self.find(user).await?;
-            if mark == SessionMark::Rewrite {
+            if act.mark == SessionMark::Rewrite {
                 self.marks.settle(&mut account).await?;
             }
-            change(&mut account);
-            account.add_mark(mark);
+            change(&mut account)?;
+            account.add_mark(act.mark);
             match self.accounts.update(&account).await {
                 Ok(()) => {}
                 Err(UpdateError::Conflict) => continue,
@@ -192,9 +274,27 @@ impl Administration {
                 Err(UpdateError::Store(error)) => return Err(error.into()),
             }
             account.version += 1;
+            self.note(act.action, &account);
             return Ok(self.marks.carry_out(&mut account).await?);
         }
         Err(AdministrationError::Conflict)
+    }
+
+    fn refuse_oneself(&self, account: &Account) -> Result<(), AdministrationError> {
+        if self.actor.party.account == Some(account.id) { Err(AdministrationError::Oneself) } else { Ok(()) }
+    }
+
+    fn note(&self, action: Action, account: &Account) {
+        self.note_to(action, Party::from(account));
+    }
+
+    fn note_to(&self, action: Action, subject: Party) {
+        let Actor { party, client } = &self.actor;
+        self.audit.record(Event::by(party.clone(), action, Outcome::Success, client).to(subject));
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::by(&self.actor.client, self.clock.now())
     }
 
     fn check(&self, added: &AddedAccount) -> Result<(Username, Email, Vec<Group>), AdministrationError> {
@@ -230,6 +330,8 @@ impl std::fmt::Display for AdministrationError {
             Self::Taken(Field::Username) => f.write_str("the name is taken, or once was, choose another"),
             Self::Taken(Field::Email) => f.write_str("another account has this address"),
             Self::Conflict => f.write_str("the account is being changed by others, try again"),
+            Self::Oneself => f.write_str("an administrator cannot do this to their own account, ask another one"),
+            Self::Locked => f.write_str("the account is locked, unlock it first"),
             Self::Busy => f.write_str("too many passwords are being hashed, try again"),
             Self::OutOfReach => {
                 f.write_str("the sessions are in the memory of the gateway, set stores.sessions to a file or a Redis to reach them")

@@ -6,13 +6,14 @@ mod background;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
-use crate::administration::Administration;
+use crate::administration::{Actor, Administration};
 use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
 use crate::config::{RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
 use crate::email_confirmation::EmailConfirmation;
 use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
+use crate::lockout::Lockout;
 use crate::login::Login;
 use crate::mail::{Outbox, OutboxStore};
 use crate::portal::UseCases;
@@ -28,7 +29,7 @@ use crate::store::sqlite::{
     Database, SqliteAccounts, SqliteAudit, SqliteCounters, SqliteInvitations, SqliteOneTime, SqliteOutbox, SqliteSessions,
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
-use crate::throttle::Throttle;
+use crate::throttle::{CounterKeys, Throttle};
 use background::{Background, Work};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -144,24 +145,28 @@ impl App {
         let audit = Audit::start(audit, Arc::clone(&clock));
         let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
         let outbox = Arc::new(Outbox { store: Arc::clone(&letters), clock: Arc::clone(&clock) });
-        let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
-        let throttle = Arc::new(Throttle {
+        let lockout = Arc::new(Lockout {
             counters: Arc::clone(&counters),
             clock: Arc::clone(&clock),
-            settings: settings.rate_limit,
-            resets: settings.accounts.reset.clone(),
-            secret: secret.clone(),
+            settings: settings.accounts.lockout.clone(),
+            keys: CounterKeys::derive(&secret),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
         });
+        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone()));
+        let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
         let login = Arc::new(Login {
             accounts: Arc::clone(&accounts),
             sessions: Arc::clone(&sessions),
             hasher: hasher.clone(),
             clock: Arc::clone(&clock),
+            throttle: Arc::clone(&throttle),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
             settings: settings.sessions,
         });
         let email_confirmation = Arc::new(EmailConfirmation {
             accounts: Arc::clone(&accounts),
-            counters: Arc::clone(&counters),
             tokens: tokens.clone(),
             outbox: Arc::clone(&outbox),
             throttle: Arc::clone(&throttle),
@@ -207,9 +212,6 @@ impl App {
             }),
             email_confirmation,
             invitations,
-            throttle,
-            audit,
-            outbox,
             counters,
             one_time,
             letters,
@@ -219,6 +221,9 @@ impl App {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
                 hasher: hasher.clone(),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
                 clock: Arc::clone(&clock),
                 accounts_settings: settings.accounts.clone(),
                 session_settings: settings.sessions,
@@ -229,7 +234,14 @@ impl App {
                 clock: Arc::clone(&clock),
                 settings: settings.accounts.clone(),
                 marks: marks.clone(),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
+                lockout: Arc::clone(&lockout),
+                actor: Actor::operator(),
             }),
+            throttle,
+            audit,
+            outbox,
             settings,
             clock,
             secret,

@@ -17,7 +17,7 @@ use crate::link_token::{LinkToken, LinkTokens, Purpose};
 use crate::mail::{Asked, Letter, Outbox};
 use crate::recovery::Issued;
 use crate::session_marks::SessionMarks;
-use crate::store::{CounterStore, Limit, StoreError};
+use crate::store::StoreError;
 use crate::throttle::Throttle;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -26,7 +26,6 @@ use std::time::Duration;
 /// The use case: asking for, making and using links that confirm an address.
 pub struct EmailConfirmation {
     pub(crate) accounts: Arc<dyn AccountStore>,
-    pub(crate) counters: Arc<dyn CounterStore>,
     pub(crate) tokens: LinkTokens,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) throttle: Arc<Throttle>,
@@ -59,9 +58,6 @@ struct Record {
 
 /// How long a link works.
 pub const LIFETIME: Duration = Duration::from_hours(24);
-
-/// Most mails with links an hour to one address, and for one account.
-const MAILS: Limit = Limit { most: 5, per: Duration::from_hours(1) };
 
 /// How often a change is tried when others write the same account.
 const ATTEMPTS: usize = 5;
@@ -100,15 +96,6 @@ impl EmailConfirmation {
         self.outbox.post(&Letter::AddressTaken { address: address.canonical().to_owned(), base, asked }).await
     }
 
-    /// Whether one more mail may go to this address: nobody's mailbox is to be filled from here. Counts it; asked when the mail
-    /// is written, so that on a request's path every address costs the same.
-    ///
-    /// # Errors
-    /// When the store failed.
-    pub async fn may_write_to(&self, address: &Email) -> Result<bool, StoreError> {
-        Ok(self.counters.count(&format!("mails:{}", address.canonical()), MAILS, self.clock.now()).await?.allowed)
-    }
-
     /// A link that shows this address to be the account's owner's; `None` where the account is gone or locked by an
     /// operator, does not want the address (any more), or has confirmed it, or where it belongs to another account by now.
     /// Called when the mail is written, not when it is asked for.
@@ -122,7 +109,7 @@ impl EmailConfirmation {
         if is_done || !self.fits(&record, &account).await? || self.belongs_to_another(&account, address).await? {
             return Ok(None);
         }
-        if !self.may_write_to(address).await? {
+        if !self.throttle.confirmation_to(address).await? {
             return Ok(None);
         }
         let (token, until) = self.tokens.issue(Purpose::EmailConfirmation, &record, LIFETIME).await?;

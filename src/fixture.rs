@@ -2,27 +2,28 @@
 //! session store that can fail or be overtaken.
 
 use crate::account::{AccountStore, Hasher, Password, PasswordProfile};
-use crate::administration::{AddedAccount, Administration};
+use crate::administration::{Actor, AddedAccount, Administration};
 use crate::audit::{Audit, Filter, Record};
 use crate::client::Client;
 use crate::clock::{ManualClock, SharedClock, Timestamp};
 use crate::config::{
-    self, AccountSettings, EmailSettings, HashAlgorithm, LockoutSettings, MailTransport, ResetSettings, Secret, SessionSettings,
-    SessionStoreKind, Settings, StoreSettings, load_str,
+    self, AccountSettings, EmailSettings, HashAlgorithm, LockoutSettings, MailTransport, RateLimitSettings, ResetSettings, Secret,
+    SessionSettings, SessionStoreKind, Settings, StoreSettings, load_str,
 };
 use crate::email_confirmation::EmailConfirmation;
 use crate::invitation::Invitations;
 use crate::link_token::LinkTokens;
+use crate::lockout::Lockout;
 use crate::login::{Attempt, Login, LoginError, SignedIn};
 use crate::mail::Outbox;
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
+use crate::store::StoreError;
 use crate::store::memory::{MemoryCounters, MemoryOneTime, MemorySessions};
 use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit, SqliteInvitations, SqliteOutbox};
-use crate::store::{CounterStore, StoreError};
-use crate::throttle::Throttle;
+use crate::throttle::{CounterKeys, Throttle};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use std::path::Path;
@@ -81,6 +82,11 @@ pub(crate) fn session_settings() -> SessionSettings {
     }
 }
 
+/// Five failures in a quarter of an hour, as by default.
+pub(crate) fn rate_limit_settings() -> RateLimitSettings {
+    RateLimitSettings { attempts: 5, per: Duration::from_mins(15), per_client: 100 }
+}
+
 impl Fixture {
     pub(crate) fn new() -> Self {
         Self::with(account_settings())
@@ -99,18 +105,18 @@ impl Fixture {
         let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
         let tokens = LinkTokens { store: Arc::new(MemoryOneTime::default()), clock: Arc::clone(&clock) };
         let outbox = Arc::new(Outbox { store: Arc::new(SqliteOutbox::new(Arc::clone(&database))), clock: Arc::clone(&clock) });
-        let counters: Arc<dyn CounterStore> = Arc::new(MemoryCounters::default());
         let all = whole(&settings, folder.path());
-        let throttle = Arc::new(Throttle {
-            counters: Arc::clone(&counters),
+        let lockout = Arc::new(Lockout {
+            counters: Arc::new(MemoryCounters::default()),
             clock: Arc::clone(&clock),
-            settings: all.rate_limit,
-            resets: settings.reset.clone(),
-            secret: Secret::new("a secret for tests, long enough for all".to_owned()),
+            settings: settings.lockout.clone(),
+            keys: CounterKeys::derive(&Secret::new("a secret for tests, long enough for all".to_owned())),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
         });
+        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone()));
         let email_confirmation = Arc::new(EmailConfirmation {
             accounts: Arc::clone(&accounts),
-            counters,
             tokens,
             outbox: Arc::clone(&outbox),
             throttle: Arc::clone(&throttle),
@@ -135,6 +141,9 @@ impl Fixture {
                 sessions: Arc::clone(&sessions),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
+                throttle: Arc::clone(&throttle),
+                outbox: Arc::clone(&outbox),
+                audit: Arc::clone(&audit),
                 settings: session_settings(),
             }),
             registration: Arc::new(Registration {
@@ -154,11 +163,24 @@ impl Fixture {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
                 hasher: hasher.clone(),
+                throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
+                outbox: Arc::clone(&outbox),
                 clock: Arc::clone(&clock),
                 accounts_settings: settings.clone(),
                 session_settings: session_settings(),
             }),
-            administration: Arc::new(Administration { accounts: Arc::clone(&accounts), hasher, clock, settings, marks: marks.clone() }),
+            administration: Arc::new(Administration {
+                accounts: Arc::clone(&accounts),
+                hasher,
+                clock,
+                settings,
+                marks: marks.clone(),
+                audit: Arc::clone(&audit),
+                outbox,
+                lockout,
+                actor: Actor::operator(),
+            }),
             audit,
             accounts,
             sessions: overtaken,
@@ -170,13 +192,8 @@ impl Fixture {
 
     /// As a command beside a gateway sees it whose sessions are in memory.
     pub(crate) fn command(&self) -> Administration {
-        Administration {
-            accounts: Arc::clone(&self.accounts),
-            hasher: self.administration.hasher.clone(),
-            clock: Arc::clone(&self.administration.clock),
-            settings: self.administration.settings.clone(),
-            marks: SessionMarks { reaches_sessions: false, ..self.marks.clone() },
-        }
+        let marks = SessionMarks { reaches_sessions: false, ..self.marks.clone() };
+        Administration { marks, ..Administration::clone(&self.administration) }
     }
 
     pub(crate) async fn add(&self, username: &str) -> crate::account::Account {
@@ -202,18 +219,25 @@ impl Fixture {
 }
 
 pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
-    let client = Client { address: Some([10, 0, 0, 1].into()), user_agent: "Browser/1".to_owned(), request_id: "r1".to_owned() };
+    let client = Client {
+        address: Some([10, 0, 0, 1].into()),
+        user_agent: "Browser/1".to_owned(),
+        request_id: "r1".to_owned(),
+        ..Client::default()
+    };
     Attempt { identifier: identifier.to_owned(), password: password(text), remember: false, client, replaces: None }
 }
 
+/// Somebody who registers, each with an address of their own.
 pub(crate) fn new_account(username: Option<&str>, email: &str, text: &str) -> NewAccount {
+    let client = Client { address: Some(crate::entropy::random_bytes::<16>().into()), ..Client::default() };
     NewAccount {
         username: username.map(str::to_owned),
         email: email.to_owned(),
         password: password(text),
         invite: String::new(),
         base: Some("https://auth.example.com".to_owned()),
-        client: Client::default(),
+        client,
     }
 }
 

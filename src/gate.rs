@@ -207,6 +207,7 @@ mod tests {
             remember: false,
             client: None,
             user_agent: String::new(),
+            confirmed_at: None,
         };
         Presence::Somebody { key: SessionKey([0; 32]), session: Arc::new(session) }
     }

@@ -1,11 +1,14 @@
 //! Signing in and out. No HTTP here.
 
 use crate::account::{Account, AccountStore, Email, HashError, Hasher, Password, Username};
+use crate::audit::{Action, Audit, Event, Outcome, Party};
 use crate::client::Client;
 use crate::clock::SharedClock;
 use crate::config::SessionSettings;
+use crate::mail::{Asked, Letter, Outbox};
 use crate::session::{Session, SessionId, SessionKey, SessionStore, SessionUser};
 use crate::store::StoreError;
+use crate::throttle::{Endpoint, Policy, Target, Throttle, Throttled, TooMany};
 use std::sync::Arc;
 
 /// The use case: turns a name and a password into a session.
@@ -14,6 +17,9 @@ pub struct Login {
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) hasher: Hasher,
     pub(crate) clock: SharedClock,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) audit: Arc<Audit>,
     pub(crate) settings: SessionSettings,
 }
 
@@ -46,6 +52,8 @@ pub struct SignedIn {
 pub enum LoginError {
     /// Unknown name, wrong password, or locked by an operator: never told apart.
     Invalid,
+    /// Too many attempts, or the account is locked for a time; nothing was looked at.
+    TooMany(TooMany),
     /// Too many passwords are being hashed; nothing was decided.
     Busy,
     /// A store failed; nothing was decided.
@@ -53,15 +61,46 @@ pub enum LoginError {
 }
 
 impl Login {
-    /// Checks the credentials and begins a session.
+    /// Checks the credentials and begins a session. Names that exist and that do not cost the same work.
     ///
     /// # Errors
     /// See [`LoginError`].
     pub async fn sign_in(&self, attempt: Attempt) -> Result<SignedIn, LoginError> {
+        self.throttle.knock(&attempt.client)?;
         let found = self.find(&attempt.identifier).await?;
-        let hash = found.as_ref().map(|account| &account.password);
-        let matches = self.hasher.verify(&attempt.password, hash).await?;
-        let Some(account) = found.filter(|account| matches && !account.locked) else { return Err(LoginError::Invalid) };
+        let target = Target::of(found.as_ref(), &attempt.identifier);
+        let counted = self.throttle.attempt(Endpoint::Login, &attempt.client, &target).await;
+        let admission = counted.inspect_err(|refusal| self.record_refusal(&target, &attempt.client, refusal))?;
+        let signed_in = self.verify(found, &target, &attempt).await;
+        match &signed_in {
+            Err(LoginError::Invalid) => self.throttle.failed(admission).await,
+            Ok(_) | Err(_) => self.throttle.give_back(admission).await,
+        }
+        if let Ok(SignedIn { account, .. }) = &signed_in {
+            self.tell(account, &attempt.client).await;
+        }
+        signed_in
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// When the store failed: the session may still live.
+    pub async fn sign_out(&self, key: &SessionKey) -> Result<(), StoreError> {
+        self.sessions.end(key).await.map(|_| ())
+    }
+
+    async fn verify(&self, found: Option<Account>, target: &Target, attempt: &Attempt) -> Result<SignedIn, LoginError> {
+        let failed = |reason| self.record(target.party().clone(), Outcome::Failure, &attempt.client, Some(reason));
+        let matches = self.hasher.verify(&attempt.password, found.as_ref().map(|account| &account.password)).await?;
+        let Some(account) = found.filter(|_| matches) else {
+            failed("invalid_credentials");
+            return Err(LoginError::Invalid);
+        };
+        if account.locked {
+            failed("locked");
+            return Err(LoginError::Invalid);
+        }
         let account = self.rehash(account, &attempt.password).await;
         self.admit(account, attempt.remember, &attempt.client, attempt.replaces).await
     }
@@ -84,12 +123,36 @@ impl Login {
         Ok(signed_in)
     }
 
-    /// Ends a session.
-    ///
-    /// # Errors
-    /// When the store failed: the session may still live.
-    pub async fn sign_out(&self, key: &SessionKey) -> Result<(), StoreError> {
-        self.sessions.end(key).await.map(|_| ())
+    /// Records the sign-in, and tells the owner of one with a browser that has not been seen before. Best effort: nobody is
+    /// kept out because a mail cannot be kept.
+    async fn tell(&self, account: &Account, client: &Client) {
+        self.record(Party::from(account), Outcome::Success, client, None);
+        if client.device.known_to(account.id, account.generation).is_some() {
+            return;
+        }
+        let told = match self.throttle.notice(account.id).await {
+            Ok(true) => self.outbox.post(&Letter::NewSignIn { account: account.id, asked: Asked::by(client, self.clock.now()) }).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = told {
+            tracing::warn!(%error, request = client.request_id, "the owner is not told of a sign-in with a new browser");
+        }
+    }
+
+    /// A flood is not recorded one by one: the records would be the damage.
+    fn record_refusal(&self, target: &Target, client: &Client, refusal: &Throttled) {
+        let reason = match refusal {
+            Throttled::TooMany(TooMany { policy: Policy::Lockout | Policy::Device, .. }) => "locked_out",
+            Throttled::TooMany(_) => "rate_limited",
+            Throttled::Unavailable(_) => return,
+        };
+        self.record(target.party().clone(), Outcome::Failure, client, Some(reason));
+    }
+
+    fn record(&self, who: Party, outcome: Outcome, client: &Client, reason: Option<&'static str>) {
+        let event = Event::by(who, Action::Login, outcome, client);
+        self.audit.record(Event { reason, ..event });
     }
 
     /// The account with this name or address.
@@ -176,6 +239,21 @@ impl Standing<'_> {
 impl From<StoreError> for LoginError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error)
+    }
+}
+
+impl From<Throttled> for LoginError {
+    fn from(throttled: Throttled) -> Self {
+        match throttled {
+            Throttled::TooMany(too_many) => Self::TooMany(too_many),
+            Throttled::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
+}
+
+impl From<TooMany> for LoginError {
+    fn from(too_many: TooMany) -> Self {
+        Self::TooMany(too_many)
     }
 }
 

@@ -11,7 +11,9 @@ pub mod error_page;
 pub mod headers;
 #[cfg(test)]
 mod journeys;
+mod limited;
 mod links;
+mod moment;
 mod pages;
 mod palette;
 pub mod problem;
@@ -27,6 +29,7 @@ use crate::administration::Administration;
 use crate::audit::Audit;
 use crate::clock::SharedClock;
 use crate::config::{Secret, Settings};
+use crate::device::DeviceKey;
 use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
 use crate::invitation::Invitations;
@@ -46,7 +49,7 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, email, forgot, login, logout, password, register, reset, verify_email};
+use pages::{account, activity, admin, confirm, email, forgot, login, logout, password, register, reset, sessions, verify_email};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -125,6 +128,7 @@ pub struct Portal {
     /// Error pages in the portal's looks, for the gateway too.
     pub errors: ErrorPages,
     csrf: CsrfKey,
+    device_key: DeviceKey,
     assets: Assets,
     look: Arc<Look>,
     hsts: Option<HeaderValue>,
@@ -186,6 +190,7 @@ impl Portal {
             clock,
             errors: ErrorPages::new(look.clone()),
             csrf: CsrfKey::derive(secret, settings.secret_previous.as_ref()),
+            device_key: DeviceKey::derive(secret, settings.secret_previous.as_ref()),
             hsts: headers::hsts(&settings),
             settings,
             assets,
@@ -207,13 +212,22 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/verify-email", get(verify_email::show).post(verify_email::submit))
         .route("/account/email", get(email::show).post(email::submit))
         .route("/account/password", get(password::show).post(password::submit))
+        .route("/account/sessions", get(sessions::show).post(sessions::submit))
+        .route("/account/activity", get(activity::show))
+        .route("/account/confirm", get(confirm::show).post(confirm::submit))
+        .route("/admin", get(admin::show))
+        .route("/admin/users", get(admin::users::show))
+        .route("/admin/users/{id}", get(admin::user::show).post(admin::user::submit))
+        .route("/admin/sessions", get(admin::sessions::show).post(admin::sessions::submit))
+        .route("/admin/activity", get(admin::activity::show))
+        .route("/admin/invitations", get(admin::invitations::show).post(admin::invitations::submit))
         .route("/profile", get(account::profile))
         .route("/session", get(account::session))
         .route("/assets/{name}", get(asset));
     Router::new()
         .nest(&portal.look.prefix, own)
-        .nest(&format!("/api{}", portal.look.prefix), api::router())
         .route(&format!("{}/", portal.look.prefix), get(home))
+        .nest(&format!("/api{}", portal.look.prefix), api::router())
         .route("/.well-known/change-password", get(change_password))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -20,7 +20,7 @@ use crate::mail::{Asked, Letter, Outbox};
 use crate::registration::FieldProblem;
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
-use crate::throttle::{Endpoint, Throttle, Throttled, TooMany};
+use crate::throttle::{Throttle, Throttled, TooMany};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -98,7 +98,7 @@ impl Recovery {
         }
         let address = Email::parse(typed.trim()).map_err(|error| RequestError::Invalid(FieldProblem::new("email", "invalid", &error)))?;
         let asked = |outcome| Event::by(Party::unknown(address.canonical()), Action::PasswordResetRequest, outcome, client);
-        if let Err(throttled) = self.count(&address, client).await {
+        if let Err(throttled) = self.throttle.reset_request(client, &address).await {
             self.audit.record(asked(Outcome::Failure).because("rate_limited"));
             return Err(throttled.into());
         }
@@ -107,11 +107,6 @@ impl Recovery {
         self.outbox.post(&letter).await?;
         self.audit.record(asked(Outcome::Success));
         Ok(())
-    }
-
-    async fn count(&self, address: &Email, client: &Client) -> Result<(), Throttled> {
-        let _counted = self.throttle.request(Endpoint::ResetRequest, client).await?;
-        self.throttle.reset_of(address).await
     }
 
     /// A link that sets a new password, for whoever has this address; `None` where nobody has it, or an operator locked
@@ -200,7 +195,7 @@ fn may_reset(account: &Account) -> bool {
 }
 
 fn requested(account: &Account, asked: &Asked) -> Event {
-    let client = Client { address: asked.client, user_agent: asked.user_agent.clone(), request_id: String::new() };
+    let client = Client { address: asked.client, user_agent: asked.user_agent.clone(), ..Client::default() };
     Event::by(Party::from(account), Action::PasswordResetRequest, Outcome::Success, &client).because("link_sent")
 }
 

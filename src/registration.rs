@@ -45,6 +45,14 @@ pub struct NewAccount {
     pub client: Client,
 }
 
+/// What came of a registration whose answer must not tell whether an account was made.
+pub struct Discreet {
+    /// The account, unless the address has one.
+    pub made: Option<Account>,
+    /// Whether the address must be confirmed before signing in; the same whether or not an account was made.
+    pub must_confirm: bool,
+}
+
 /// Why no account was made.
 #[derive(Debug)]
 pub enum RegistrationError {
@@ -115,32 +123,45 @@ impl Registration {
     }
 
     /// The same for whoever must not learn whether an address has an account: an address that has one is answered like a new one,
-    /// for the same work, and its owner is told by mail. Whether the address must be confirmed before signing in.
+    /// for the same work, and its owner is told by mail.
     ///
     /// # Errors
     /// See [`RegistrationError`]; never a taken address.
-    pub async fn register_discreetly(&self, new: &NewAccount) -> Result<bool, RegistrationError> {
+    pub async fn register_discreetly(&self, new: &NewAccount) -> Result<Discreet, RegistrationError> {
         match self.register(new).await {
-            Ok(account) => Ok(self.must_confirm(&account)),
-            Err(RegistrationError::EmailTaken(unmade)) => Ok(self.answer_as_if_new(&unmade, new).await?),
+            Ok(account) => Ok(Discreet { must_confirm: self.must_confirm(&account), made: Some(account) }),
+            Err(RegistrationError::EmailTaken(unmade)) => {
+                self.answer_as_if_new(&unmade, new).await?;
+                Ok(Discreet { must_confirm: self.must_confirm(&unmade), made: None })
+            }
             Err(error) => Err(error),
         }
     }
 
     /// A letter in place of the account that is not made, and where a new address would be mailed a link, one that is dropped
     /// when it is written, since nobody has the account.
-    async fn answer_as_if_new(&self, unmade: &Account, new: &NewAccount) -> Result<bool, StoreError> {
+    async fn answer_as_if_new(&self, unmade: &Account, new: &NewAccount) -> Result<(), StoreError> {
         self.email_confirmation.tell_owner(&unmade.email, new.base.as_deref(), &new.client).await?;
         if self.must_confirm(unmade) {
             self.email_confirmation.ask(unmade, new.base.as_deref(), &new.client).await;
         }
-        Ok(self.must_confirm(unmade))
+        Ok(())
     }
 
     async fn make(&self, new: &NewAccount) -> Result<Account, RegistrationError> {
+        self.throttle.knock(&new.client)?;
         let invitation = self.invitation(&new.invite).await?;
         let values = Values::check(new, invitation.as_ref(), &self.settings, self.hasher.algorithm())?;
-        let _counted = self.throttle.request(Endpoint::Register, &new.client).await?;
+        let admission = self.throttle.request(Endpoint::Register, &new.client).await?;
+        let made = self.make_of(new, values, invitation).await;
+        // An address that is taken costs the same work as one that is not: forms must not tell them apart.
+        if matches!(made, Ok(_) | Err(RegistrationError::EmailTaken(_) | RegistrationError::Busy | RegistrationError::Unavailable(_))) {
+            self.throttle.give_back(admission).await;
+        }
+        made
+    }
+
+    async fn make_of(&self, new: &NewAccount, values: Values, invitation: Option<Invitation>) -> Result<Account, RegistrationError> {
         let password = self.hasher.hash(&new.password).await?;
         let now = self.clock.now();
         let account = Account {
@@ -247,6 +268,12 @@ impl From<StoreError> for RegistrationError {
 impl From<HashError> for RegistrationError {
     fn from(_: HashError) -> Self {
         Self::Busy
+    }
+}
+
+impl From<TooMany> for RegistrationError {
+    fn from(limit: TooMany) -> Self {
+        Self::TooMany(limit)
     }
 }
 

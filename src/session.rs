@@ -34,6 +34,8 @@ pub struct Session {
     pub client: Option<IpAddr>,
     /// `User-Agent` at sign-in, at most 256 characters.
     pub user_agent: String,
+    /// When the password was last given; unknown for sessions that an older version stored.
+    pub confirmed_at: Option<Timestamp>,
 }
 
 /// The part of an account that a session carries, so that a check asks the session store alone.
@@ -56,6 +58,9 @@ pub struct SessionUser {
 /// Longest `User-Agent` that is kept, in characters.
 const MAX_USER_AGENT: usize = 256;
 
+/// How long after the password was given dangerous things may be done without giving it again (ASVS V7.5.1, V7.5.3).
+const FRESH_FOR: Duration = Duration::from_mins(15);
+
 impl Session {
     /// A session that begins at `now`.
     #[must_use]
@@ -71,6 +76,7 @@ impl Session {
             remember,
             client: client.address,
             user_agent: client.user_agent.chars().filter(|character| !character.is_control()).take(MAX_USER_AGENT).collect(),
+            confirmed_at: Some(now),
         }
     }
 
@@ -84,6 +90,12 @@ impl Session {
     #[must_use]
     pub fn ends_at(&self) -> Timestamp {
         self.last_seen.plus(self.idle_timeout).min(self.expires_at)
+    }
+
+    /// Whether the password was given a short while ago, so that a browser left alone cannot be used for dangerous things.
+    #[must_use]
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.confirmed_at.is_some_and(|confirmed| now < confirmed.plus(FRESH_FOR))
     }
 
     /// How far activity must have moved on before it is written: min(60 s, idle timeout / 20).
@@ -140,7 +152,7 @@ mod tests {
             created_at: Timestamp(0),
             version: 1,
         };
-        let client = Client { address: None, user_agent: format!("a\u{1b}[31m{}", "b".repeat(300)), request_id: String::new() };
+        let client = Client { address: None, user_agent: format!("a\u{1b}[31m{}", "b".repeat(300)), ..Client::default() };
         Session::begin(&account, Timestamp(1_000), remember, &client, &settings())
     }
 
@@ -167,6 +179,16 @@ mod tests {
         assert_eq!(session.touch_interval(), Duration::from_mins(1));
         session.idle_timeout = Duration::from_secs(100);
         assert_eq!(session.touch_interval(), Duration::from_secs(5));
+    }
+
+    /// ASVS V7.5.1
+    #[test]
+    fn a_session_is_fresh_for_a_quarter_of_an_hour_after_the_password_was_given() {
+        let mut session = session(false);
+        assert!(session.is_fresh(Timestamp(1_000)) && session.is_fresh(Timestamp(1_000 + 899_999)));
+        assert!(!session.is_fresh(Timestamp(1_000 + 900_000)));
+        session.confirmed_at = None;
+        assert!(!session.is_fresh(Timestamp(1_000)));
     }
 
     /// threats.md A10, I08: an address that is not verified is not told to applications

@@ -1,11 +1,22 @@
 //! Limits: how many attempts a client has, by itself and for one account, counted in the store before anything is tried.
 //! Domain over the port [`CounterStore`]; no HTTP here.
 
+mod flood;
+mod keys;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use keys::CounterKeys;
+pub use target::Target;
+
 use crate::account::{AccountId, Email};
 use crate::client::Client;
-use crate::clock::SharedClock;
-use crate::config::{RateLimitSettings, ResetSettings, Secret};
-use crate::store::{CounterStore, Limit, StoreError};
+use crate::clock::{SharedClock, Timestamp};
+use crate::config::{RateLimitSettings, ResetSettings};
+use crate::lockout::Lockout;
+use crate::store::{Charge, Counted, CounterStore, Limit, StoreError};
+use flood::FloodGate;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,15 +35,6 @@ pub enum Endpoint {
     ResetConfirm,
 }
 
-/// Whose account an attempt is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// This one's, whatever name or address was typed.
-    Account(AccountId),
-    /// Nobody's: what was typed, in its canonical form. It is counted like an account.
-    Unknown(String),
-}
-
 /// Why nothing may be attempted now.
 #[derive(Debug)]
 pub enum Throttled {
@@ -45,72 +47,286 @@ pub enum Throttled {
 /// A limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMany {
+    /// Which one.
+    pub policy: Policy,
     /// How long to wait.
     pub retry_after: Duration,
     /// The limit.
     pub limit: Limit,
 }
 
-/// Attempts that were counted, and can be given back when they succeed.
-#[must_use = "an attempt that succeeds is given back"]
+/// The limits there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Failures of one client for one account.
+    Attempts,
+    /// Registrations, or requests for resets, of one client.
+    Requests,
+    /// Everything of one client.
+    Client,
+    /// Mails with a reset link to one address.
+    Resets,
+    /// Failures for one account from anywhere: it is locked for a time.
+    Lockout,
+    /// Failures for one account of one browser that it knows.
+    Device,
+    /// Mails with a link to confirm an address, asked for by one account.
+    Confirmations,
+    /// Everything of one client, in this process.
+    Flood,
+}
+
+/// Attempts that were counted: given back when they succeed or come to nothing, and told of when they fail.
+#[must_use = "an attempt that succeeds is given back, and one that fails is told of"]
 #[derive(Debug, Default)]
 pub struct Admission {
     keys: Vec<String>,
+    last: Option<Box<(Target, Client)>>,
 }
 
 /// Counts attempts.
 pub struct Throttle {
-    pub(crate) counters: Arc<dyn CounterStore>,
-    pub(crate) clock: SharedClock,
-    pub(crate) settings: RateLimitSettings,
-    pub(crate) resets: ResetSettings,
-    pub(crate) secret: Secret,
+    counters: Arc<dyn CounterStore>,
+    clock: SharedClock,
+    settings: RateLimitSettings,
+    resets: ResetSettings,
+    keys: CounterKeys,
+    lockout: Arc<Lockout>,
+    gate: Option<FloodGate>,
 }
 
-impl TooMany {
-    /// Whole seconds to wait, as `Retry-After` says them.
-    #[must_use]
-    pub fn seconds(&self) -> u32 {
-        u32::try_from(self.retry_after.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
-    }
+/// Something to count against a limit.
+struct Budget {
+    policy: Policy,
+    charge: Charge,
 }
+
+/// Mails a day that tell one account of sign-ins: a program that signs in anew each minute must not bury its owner.
+const NOTICES: Limit = Limit { most: 10, per: Duration::from_hours(24) };
+
+/// Mails an hour with links to confirm an address, or that tell its owner of an attempt to: nobody's mailbox is to be filled.
+const CONFIRMATIONS: Limit = Limit { most: 5, per: Duration::from_hours(1) };
 
 impl Throttle {
-    /// Counts an attempt to give an account's password or code.
+    /// Counts where the lockouts are counted.
+    #[must_use]
+    pub fn new(lockout: Arc<Lockout>, settings: RateLimitSettings, resets: ResetSettings) -> Self {
+        Self {
+            counters: Arc::clone(&lockout.counters),
+            clock: Arc::clone(&lockout.clock),
+            settings,
+            resets,
+            keys: lockout.keys.clone(),
+            lockout,
+            gate: FloodGate::beside(settings.per_client),
+        }
+    }
+
+    /// Ends the account's lock, since its password has changed. Best effort: it ends by itself.
+    pub async fn lift(&self, account: AccountId) {
+        if let Err(error) = self.lockout.lift(account).await {
+            tracing::warn!(%error, %account, "a lock after too many failures could not be lifted, it ends by itself");
+        }
+    }
+
+    /// Turns a flood of one client away; asks no store. Comes before anything else that costs something.
+    ///
+    /// # Errors
+    /// When it is one.
+    pub fn knock(&self, client: &Client) -> Result<(), TooMany> {
+        let Some(gate) = &self.gate else { return Ok(()) };
+        gate.pass(client.network()).map_err(|(limit, retry_after)| TooMany { policy: Policy::Flood, retry_after, limit })
+    }
+
+    /// Counts an attempt to give an account's password or code. It is counted before anything is verified, so that of many at
+    /// once no more are verified than the limit allows. What one limit refuses uses up no other.
     ///
     /// # Errors
     /// See [`Throttled`].
     pub async fn attempt(&self, endpoint: Endpoint, client: &Client, target: &Target) -> Result<Admission, Throttled> {
-        let _ = (&self.counters, &self.clock, self.settings, &self.secret, endpoint, client, target);
-        Ok(Admission::default())
+        let now = self.clock.now();
+        let device = target.known_device(client);
+        let failure = match &device {
+            Some(device) => Budget { policy: Policy::Device, charge: self.lockout.failure_of(device, target) },
+            None => self.unless_locked(target, now).await?,
+        };
+        let attempts = self.charge("attempts", &[&network(client), target.subject()], self.attempts());
+        let budgets = [Budget { policy: Policy::Attempts, charge: attempts }, self.of_client(client), failure];
+        let (admission, counted) = self.take(endpoint, budgets.into(), now).await?;
+        let is_last = device.is_none() && counted.last().is_some_and(|(policy, counted)| *policy == Policy::Lockout && counted.left == 0);
+        Ok(Admission { last: is_last.then(|| Box::new((target.clone(), client.clone()))), ..admission })
     }
 
-    /// Counts a request that is about no account's password: a registration, a request for a reset.
+    /// Counts a request that is about no account's password. Registrations stay counted, and so do attempts to set a password
+    /// by a link until they succeed.
     ///
     /// # Errors
     /// See [`Throttled`].
     pub async fn request(&self, endpoint: Endpoint, client: &Client) -> Result<Admission, Throttled> {
-        let _ = (endpoint, client);
-        Ok(Admission::default())
+        self.knock(client)?;
+        let budgets = vec![self.requests(endpoint, client), self.of_client(client)];
+        let (admission, _) = self.take(endpoint, budgets, self.clock.now()).await?;
+        Ok(admission)
     }
 
-    /// Counts a mail with a reset link to this address, whether or not someone has it.
+    /// Counts a request for a mail with a reset link to this address, whether or not someone has it.
     ///
     /// # Errors
     /// See [`Throttled`].
-    pub async fn reset_of(&self, address: &Email) -> Result<(), Throttled> {
-        let _ = (&self.resets, address);
-        Ok(())
+    pub async fn reset_request(&self, client: &Client, address: &Email) -> Result<Admission, Throttled> {
+        self.knock(client)?;
+        let limit = Limit { most: self.resets.requests_per_hour, per: Duration::from_hours(1) };
+        let resets = Budget { policy: Policy::Resets, charge: self.charge("resets", &[address.canonical()], limit) };
+        let budgets = vec![resets, self.requests(Endpoint::ResetRequest, client), self.of_client(client)];
+        let (admission, _) = self.take(Endpoint::ResetRequest, budgets, self.clock.now()).await?;
+        Ok(admission)
     }
 
-    /// Gives back what was counted for an attempt that succeeded. Best effort.
-    pub async fn give_back(&self, admission: Admission) {
-        let _ = admission.keys;
+    /// Whether the account may have one more mail that tells of a sign-in. Counts it.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn notice(&self, account: AccountId) -> Result<bool, StoreError> {
+        let key = self.keys.name("sign-in notices", &[&Target::subject_of(account)]);
+        Ok(self.counters.count(&key, NOTICES, self.clock.now()).await?.allowed)
     }
+
+    /// Counts a mail with a link to confirm an address: asked for by this account, it may go to anybody.
+    ///
+    /// # Errors
+    /// See [`Throttled`].
+    pub async fn confirmation_by(&self, account: AccountId) -> Result<(), Throttled> {
+        let charge = self.charge("confirmations by", &[&Target::subject_of(account)], CONFIRMATIONS);
+        self.take(Endpoint::CurrentPassword, vec![Budget { policy: Policy::Confirmations, charge }], self.clock.now()).await.map(|_| ())
+    }
+
+    /// Whether one more mail may go to an address that anybody can have typed. Counts it; asked when the mail is written, so that
+    /// on a request's path every address costs the same.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn confirmation_to(&self, address: &Email) -> Result<bool, StoreError> {
+        let key = self.keys.name("confirmations to", &[address.canonical()]);
+        Ok(self.counters.count(&key, CONFIRMATIONS, self.clock.now()).await?.allowed)
+    }
+
+    /// Gives back what was counted for an attempt that succeeded, or of which nothing was decided. Best effort: what is not given
+    /// back is forgotten when its window closes.
+    pub async fn give_back(&self, admission: Admission) {
+        if admission.keys.is_empty() {
+            return;
+        }
+        if let Err(error) = self.counters.give_back(&admission.keys, self.clock.now()).await {
+            tracing::warn!(%error, "an attempt that succeeded stays counted as a failure until its window closes");
+        }
+    }
+
+    /// Notes that an attempt failed: it stays counted, and the last one that was allowed locks the account for a time.
+    pub async fn failed(&self, admission: Admission) {
+        let Some(last) = admission.last else { return };
+        let (target, client) = *last;
+        if let Err(error) = self.lockout.lock(&target, &client).await {
+            tracing::warn!(%error, "a lock after too many failures could not be set or told of; attempts are refused until their window closes");
+        }
+    }
+
+    /// The charge for a failure from anywhere, where no lock is in force.
+    async fn unless_locked(&self, target: &Target, now: Timestamp) -> Result<Budget, Throttled> {
+        let locked = self.lockout.until(target, now).await?;
+        let budget = Budget { policy: Policy::Lockout, charge: self.lockout.failure(target) };
+        locked.map_or(Ok(budget), |until| {
+            let (policy, limit) = (Policy::Lockout, self.lockout.limit());
+            Err(Throttled::TooMany(TooMany { policy, retry_after: until.since(now), limit }))
+        })
+    }
+
+    fn requests(&self, endpoint: Endpoint, client: &Client) -> Budget {
+        let what = match endpoint {
+            Endpoint::Register => "registrations",
+            Endpoint::ResetRequest => "reset requests",
+            Endpoint::Login | Endpoint::CurrentPassword | Endpoint::ResetConfirm => "requests",
+        };
+        Budget { policy: Policy::Requests, charge: self.charge(what, &[&network(client)], self.attempts()) }
+    }
+
+    fn of_client(&self, client: &Client) -> Budget {
+        let limit = Limit { most: self.settings.per_client, per: self.settings.per };
+        Budget { policy: Policy::Client, charge: self.charge("client", &[&network(client)], limit) }
+    }
+
+    fn attempts(&self) -> Limit {
+        Limit { most: self.settings.attempts, per: self.settings.per }
+    }
+
+    fn charge(&self, what: &str, of: &[&str], limit: Limit) -> Charge {
+        Charge { key: self.keys.name(what, of), limit }
+    }
+
+    /// Counts against all of these that are not turned off, or against none.
+    async fn take(
+        &self,
+        endpoint: Endpoint,
+        budgets: Vec<Budget>,
+        now: Timestamp,
+    ) -> Result<(Admission, Vec<(Policy, Counted)>), Throttled> {
+        let budgets: Vec<_> = budgets.into_iter().filter(|budget| budget.charge.limit.most > 0).collect();
+        if budgets.is_empty() {
+            return Ok((Admission::default(), Vec::new()));
+        }
+        let (policies, charges): (Vec<_>, Vec<_>) = budgets.into_iter().map(|budget| (budget.policy, budget.charge)).unzip();
+        let counted = self.counters.count_all(&charges, now).await?;
+        let judged = policies.iter().copied().zip(counted);
+        let refused = judged.clone().zip(&charges).filter(|((_, counted), _)| !counted.allowed);
+        if let Some(((policy, counted), charge)) = refused.max_by_key(|((_, counted), _)| counted.resets_at) {
+            tracing::debug!(?endpoint, ?policy, "a limit was reached");
+            let retry_after = counted.resets_at.since(now);
+            return Err(Throttled::TooMany(TooMany { policy, retry_after, limit: charge.limit }));
+        }
+        let returnable = policies.iter().zip(&charges).filter(|(policy, _)| policy.is_given_back(endpoint));
+        let keys = returnable.map(|(_, charge)| charge.key.clone()).collect();
+        Ok((Admission { keys, last: None }, judged.collect()))
+    }
+}
+
+impl Policy {
+    /// Its name, as `RateLimit-Policy` says it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Attempts => "attempts",
+            Self::Requests => "requests",
+            Self::Client => "client",
+            Self::Resets => "resets",
+            Self::Lockout => "lockout",
+            Self::Device => "device",
+            Self::Confirmations => "confirmations",
+            Self::Flood => "flood",
+        }
+    }
+
+    /// Whether what succeeds is given back.
+    fn is_given_back(self, endpoint: Endpoint) -> bool {
+        match self {
+            Self::Requests => endpoint == Endpoint::ResetConfirm,
+            Self::Resets | Self::Confirmations => false,
+            Self::Attempts | Self::Client | Self::Lockout | Self::Device | Self::Flood => true,
+        }
+    }
+}
+
+/// What is counted as one client, as text.
+fn network(client: &Client) -> String {
+    client.network().map_or_else(|| "unknown".to_owned(), |network| network.to_string())
 }
 
 impl From<StoreError> for Throttled {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error)
+    }
+}
+
+impl From<TooMany> for Throttled {
+    fn from(too_many: TooMany) -> Self {
+        Self::TooMany(too_many)
     }
 }

@@ -36,6 +36,10 @@ pub trait AccountStore: Send + Sync {
     /// Up to `limit` accounts in the order of their canonical names, from the first after `after`.
     async fn list(&self, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError>;
 
+    /// Up to `limit` accounts whose canonical name or address begins with `text`, in the order of their canonical names, from
+    /// the first after `after`. Only beginnings are looked for, which indexes answer however many accounts there are.
+    async fn search(&self, text: &str, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError>;
+
     /// Up to `limit` accounts that carry a session mark.
     async fn marked(&self, limit: usize) -> Result<Vec<Account>, StoreError>;
 

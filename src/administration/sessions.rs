@@ -1,6 +1,7 @@
 //! What an operator does to the sessions of an account.
 
 use super::{Administration, AdministrationError};
+use crate::audit::{Action, Party};
 use crate::session::{Session, SessionKey};
 use std::sync::Arc;
 
@@ -21,7 +22,13 @@ impl Administration {
     /// See [`AdministrationError`].
     pub async fn end_session(&self, key: &SessionKey) -> Result<bool, AdministrationError> {
         self.refuse_out_of_reach()?;
-        Ok(self.marks.sessions.end(key).await?)
+        let found = self.marks.sessions.find(key, self.clock.now()).await?;
+        let ended = self.marks.sessions.end(key).await?;
+        if let Some(session) = found {
+            let owner = Party { account: Some(session.user.id), name: session.user.username.clone() };
+            self.note_to(Action::SessionRevocation, owner);
+        }
+        Ok(ended)
     }
 
     /// Ends all sessions of the account; how many there were.
@@ -31,7 +38,18 @@ impl Administration {
     pub async fn end_sessions(&self, user: &str) -> Result<u64, AdministrationError> {
         self.refuse_out_of_reach()?;
         let account = self.find(user).await?;
-        Ok(self.marks.sessions.end_all(account.id, None).await?)
+        let ended = self.marks.sessions.end_all(account.id, None).await?;
+        self.note(Action::SessionRevocation, &account);
+        Ok(ended)
+    }
+
+    /// How many sessions there are, of all accounts.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn count_sessions(&self) -> Result<u64, AdministrationError> {
+        self.refuse_out_of_reach()?;
+        Ok(self.marks.sessions.count(self.clock.now()).await?)
     }
 
     /// Changes of accounts reach a gateway's memory through marks; sessions themselves are out of a command's reach.

@@ -1,6 +1,6 @@
 //! Wanting another address: who knows the current password may say which, and the new address is mailed a link.
 
-use super::{EmailConfirmation, LIFETIME, MAILS, wish_key};
+use super::{EmailConfirmation, LIFETIME, wish_key};
 use crate::account::{Account, AccountId, Email, HashError, Password};
 use crate::audit::{Action, Event, Outcome, Party};
 use crate::client::Client;
@@ -79,7 +79,7 @@ impl EmailConfirmation {
         if !self.is_possible(base) {
             return Err(ChangeError::NoMail);
         }
-        self.count_for(account).await?;
+        self.throttle.confirmation_by(account.id).await?;
         Ok(self.post_link(account.id, &account.email, base, client).await?)
     }
 
@@ -93,12 +93,8 @@ impl EmailConfirmation {
 
     async fn try_change(&self, account: &Account, change: &AddressChange) -> Result<Email, ChangeError> {
         let address = check(account, &change.email)?;
-        let attempt = self.throttle.attempt(Endpoint::CurrentPassword, &change.client, &Target::Account(account.id)).await?;
-        if !self.hasher.verify(&change.current_password, Some(&account.password)).await? {
-            return Err(ChangeError::WrongPassword);
-        }
-        self.throttle.give_back(attempt).await;
-        self.count_for(account).await?;
+        self.verify(account, change).await?;
+        self.throttle.confirmation_by(account.id).await?;
         self.want(account, &address).await?;
         if self.belongs_to_another(account, &address).await? {
             self.tell_owner(&address, change.base.as_deref(), &change.client).await?;
@@ -108,14 +104,16 @@ impl EmailConfirmation {
         Ok(address)
     }
 
-    /// Counts a mail that this account asks for to an address which may be anybody's.
-    async fn count_for(&self, account: &Account) -> Result<(), ChangeError> {
-        let now = self.clock.now();
-        let counted = self.counters.count(&format!("mails:{}", account.id), MAILS, now).await?;
-        if counted.allowed {
-            return Ok(());
+    /// Checks the current password, within its limits.
+    async fn verify(&self, account: &Account, change: &AddressChange) -> Result<(), ChangeError> {
+        let attempt = self.throttle.attempt(Endpoint::CurrentPassword, &change.client, &Target::from(account)).await?;
+        let verified = self.hasher.verify(&change.current_password, Some(&account.password)).await;
+        if matches!(verified, Ok(false)) {
+            self.throttle.failed(attempt).await;
+            return Err(ChangeError::WrongPassword);
         }
-        Err(ChangeError::TooMany(TooMany { retry_after: counted.resets_at.since(now), limit: MAILS }))
+        self.throttle.give_back(attempt).await;
+        Ok(verified.map(|_| ())?)
     }
 
     /// Keeps the wish for as long as a mail may be under way and its link then works.

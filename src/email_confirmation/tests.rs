@@ -167,9 +167,8 @@ async fn an_address_that_another_account_took_meanwhile_stays_with_that_one() {
 async fn a_change_takes_the_current_password_and_an_address_that_is_another() {
     let fixture = Fixture::new();
     let alice = fixture.add("alice").await;
-    let refused = async |address: &str, current: &str| {
-        fixture.email_confirmation.request_change(change(&alice, address, current)).await.unwrap_err()
-    };
+    let refused =
+        async |address: &str, current: &str| fixture.email_confirmation.request_change(change(&alice, address, current)).await.unwrap_err();
     assert!(matches!(refused(NEW, "Wr0ng-Guess").await, ChangeError::WrongPassword));
     for (address, code) in [("ALICE@example.com", "unchanged"), ("zoe", "invalid"), ("", "invalid"), ("a@b\r\nBcc: c@d", "invalid")] {
         assert!(matches!(refused(address, PASSWORD).await, ChangeError::Invalid(problems) if problems[0].code == code), "{address:?}");

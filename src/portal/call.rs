@@ -2,11 +2,14 @@
 
 use super::csrf::{self, Browser};
 use super::error_page::Fault;
+use super::limited;
 use super::problem::Problem;
 use super::redirect::Onward;
 use super::submission::Fields;
 use super::{Portal, Presence, Visit, links, reset_cookie};
+use crate::account::Account;
 use crate::client::Client;
+use crate::device::Device;
 use crate::link_token::LinkToken;
 use crate::login::SignedIn;
 use crate::session::{Session, SessionCookies, SessionKey};
@@ -65,7 +68,14 @@ impl Call {
 
     /// Who asks.
     pub(super) fn client(&self) -> Client {
-        client(&self.visit, &self.parts.headers)
+        Client { device: self.device(), ..client(&self.visit, &self.parts.headers) }
+    }
+
+    /// What the browser's cookie proves of earlier sign-ins. Two different cookies prove nothing.
+    fn device(&self) -> Device {
+        let mut values = csrf::cookies(&self.parts.headers, self.cookies.device_name());
+        let first = values.next().filter(|first| values.all(|other| other == *first));
+        first.and_then(|value| self.portal.device_key.open(value, self.portal.clock.now())).unwrap_or_default()
     }
 
     /// Where a sign-in leads, by the fields of a query or form.
@@ -141,9 +151,10 @@ impl Call {
         response
     }
 
-    /// A page that says how long to wait, since a limit was reached.
-    pub(super) fn limited(mut response: Response, limit: &TooMany) -> Response {
-        response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(limit.seconds()));
+    /// A page that says how long to wait after too many attempts.
+    pub(super) fn too_many_page(&self, limit: TooMany, page: &impl askama::Template) -> Response {
+        let mut response = self.page(StatusCode::TOO_MANY_REQUESTS, page);
+        limited::tell(response.headers_mut(), &limit);
         response
     }
 
@@ -175,11 +186,37 @@ impl Call {
         self.to_page(status, &format!("/login?{how}{separator}{}", rd_pair(&back)))
     }
 
-    /// Gives the browser the cookie of a new session.
+    /// Whether the password was given a short while ago.
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(&self.visit.session, Presence::Somebody { session, .. } if session.is_fresh(self.portal.clock.now()))
+    }
+
+    /// Sends the browser to where the password is asked for, and from there back to one of our pages, given without the
+    /// prefix.
+    pub(super) fn to_confirm(&self, back: &str) -> Response {
+        let back = format!("{}{back}", self.portal.look.prefix);
+        self.to_page(StatusCode::SEE_OTHER, &format!("/account/confirm?{}", rd_pair(&back)))
+    }
+
+    /// Gives the browser the cookie of a new session, and one by which it is known the next time.
     pub(super) fn give_session(&self, response: &mut Response, signed_in: &SignedIn) {
+        self.remember_device(response, &self.device().after_sign_in(&signed_in.account, self.portal.clock.now()));
         let keep = signed_in.session.remember.then_some(self.portal.settings.sessions.remember_for);
         let value = self.portal.cookie_key.seal(&signed_in.id);
         set_cookie(response, &self.cookies.set_session(&value, keep));
+    }
+
+    /// Lets the browser be known as the one that just registered: with the account that it made, or, where it made none and must
+    /// not learn that, with nobody's.
+    pub(super) fn give_registration(&self, response: &mut Response, made: Option<&Account>) {
+        let now = self.portal.clock.now();
+        let device = self.device();
+        let after = made.map_or_else(|| device.after_registration_of_nobody(now), |account| device.after_sign_in(account, now));
+        self.remember_device(response, &after);
+    }
+
+    fn remember_device(&self, response: &mut Response, device: &Device) {
+        set_cookie(response, &self.cookies.set_device(&self.portal.device_key.seal(device)));
     }
 
     /// Takes the session cookie away.
@@ -195,6 +232,7 @@ pub(super) fn client(visit: &Visit, headers: &HeaderMap) -> Client {
         address: visit.client,
         user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_LENGTH).collect(),
         request_id: visit.request_id.clone(),
+        ..Client::default()
     }
 }
 

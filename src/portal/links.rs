@@ -29,3 +29,47 @@ fn port(settings: &Settings, visit: &Visit) -> String {
     let ours: Vec<u16> = ours.collect();
     asked.filter(|port| ours.iter().any(|own| own == port || *own == 0)).map(|port| format!(":{port}")).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portal::testing::{loaded, visit};
+
+    fn base_at(settings: &Settings, origin: &str) -> Option<String> {
+        base(settings, &visit(origin))
+    }
+
+    /// threats.md P01: CVE-2026-26747, CVE-2026-29199
+    #[test]
+    fn links_lead_to_the_portal_whatever_host_was_asked_for() {
+        let settings = loaded("portal: { url: 'https://auth.example.com' }\nroutes: [{ upstream: sample }]");
+        for origin in ["https://auth.example.com", "http://evil.test", "https://auth.example.com.evil.test:8443"] {
+            assert_eq!(base_at(&settings, origin).as_deref(), Some("https://auth.example.com"), "{origin}");
+        }
+    }
+
+    #[test]
+    fn without_a_portal_only_a_host_that_a_route_names_can_be_led_to() {
+        let yaml = "server: { listen: ['127.0.0.1:8080'] }\n\
+            routes: [{ host: wiki.example.com, upstream: sample }, { host: '*.example.org', upstream: sample }, { upstream: sample }]";
+        let settings = loaded(yaml);
+        for (origin, expected) in [
+            ("https://wiki.example.com", Some("https://wiki.example.com")),
+            ("http://wiki.example.com:8080", Some("http://wiki.example.com:8080")),
+            ("http://wiki.example.com:9999", Some("http://wiki.example.com")),
+            ("http://a.example.org", None),
+            ("http://evil.test", None),
+            ("http://127.0.0.1:8080", None),
+        ] {
+            assert_eq!(base_at(&settings, origin).as_deref(), expected, "{origin}");
+        }
+    }
+
+    #[test]
+    fn the_demo_leads_to_wherever_it_was_reached_on_this_machine() {
+        let mut settings = loaded("server: { listen: ['127.0.0.1:0'] }\nroutes: [{ upstream: sample }]");
+        settings.local_hosts_only = Some(vec![]);
+        assert_eq!(base_at(&settings, "http://localhost:41234").as_deref(), Some("http://localhost:41234"));
+        assert_eq!(base_at(&settings, "http://evil.test:41234"), None);
+    }
+}

@@ -1,15 +1,22 @@
 //! The pages: one file a group. What they share is here.
 
 pub(super) mod account;
+pub(super) mod activity;
+pub(super) mod admin;
+pub(super) mod confirm;
 pub(super) mod email;
 pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;
+mod nav;
 pub(super) mod password;
+mod record;
 pub(super) mod register;
 pub(super) mod reset;
+pub(super) mod sessions;
 pub(super) mod verify_email;
 
+use super::limited;
 use crate::account::PasswordProfile;
 use crate::registration::FieldProblem;
 use crate::throttle::TooMany;
@@ -84,14 +91,9 @@ fn busy() -> Problems {
     Problems::general("busy", "Too many people are signing in at once. Please try again in a moment.")
 }
 
-/// A limit was reached: the same for accounts that exist and that do not.
-fn too_many(limit: &TooMany) -> Problems {
-    Problems::general("too_many", &format!("There were too many attempts. Please try again in {}.", time_to_wait(limit)))
-}
-
-/// Spelled out, in whole minutes at least.
-fn time_to_wait(limit: &TooMany) -> String {
-    spelled_out(limit.retry_after + Duration::from_secs(59))
+/// Too many attempts.
+fn too_many(limit: TooMany) -> Problems {
+    Problems::general("too_many_attempts", &limited::sentence(&limit))
 }
 
 fn name_taken() -> Problems {
@@ -107,7 +109,7 @@ fn password_hint(profile: PasswordProfile) -> &'static str {
 }
 
 /// A duration in the largest unit that it fills at least once, rounded down.
-fn spelled_out(time: Duration) -> String {
+pub(super) fn spelled_out(time: Duration) -> String {
     let seconds = time.as_secs();
     let (count, unit) = match seconds {
         86_400.. => (seconds / 86_400, "day"),

@@ -1,6 +1,7 @@
 //! Errors for programs: `application/problem+json` (RFC 9457).
 
 use super::headers::CHALLENGE;
+use super::limited;
 use crate::registration::FieldProblem;
 use crate::throttle::TooMany;
 use bytes::Bytes;
@@ -25,6 +26,8 @@ pub struct Problem {
     request_id: Option<String>,
     #[serde(skip)]
     retry_after: Option<u32>,
+    #[serde(skip)]
+    limit: Option<TooMany>,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,14 +50,16 @@ impl Problem {
             login_url: None,
             request_id: None,
             retry_after: None,
+            limit: None,
         }
     }
 
-    /// A limit was reached.
+    /// The refusal of an attempt, after too many.
     #[must_use]
-    pub fn too_many(limit: &TooMany) -> Self {
-        let detail = "There were too many attempts. Try again after the time that Retry-After names.";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests", detail).with_retry_after(limit.seconds())
+    pub fn too_many(limit: TooMany) -> Self {
+        let detail = limited::sentence(&limit);
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts", detail);
+        Self { limit: Some(limit), ..problem }
     }
 
     /// Names the fields that are to blame.
@@ -96,6 +101,9 @@ impl Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(limit) = &self.limit {
+            limited::tell(headers, limit);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, CHALLENGE);

@@ -56,6 +56,7 @@ pub(crate) fn session(username: &str) -> Session {
         remember: false,
         client: None,
         user_agent: String::new(),
+        confirmed_at: Some(Timestamp(0)),
     }
 }
 

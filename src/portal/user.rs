@@ -82,7 +82,7 @@ fn given(text: &str) -> Option<&str> {
 }
 
 /// RFC 3339 in UTC.
-fn rfc3339(moment: Timestamp) -> Option<String> {
+pub(super) fn rfc3339(moment: Timestamp) -> Option<String> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(moment.0) * 1_000_000).ok()?.format(&Rfc3339).ok()
 }
 

@@ -10,7 +10,7 @@ use crate::mail::{Asked, Letter};
 use crate::registration::FieldProblem;
 use crate::session::SessionKey;
 use crate::store::StoreError;
-use crate::throttle::{Endpoint, Target, Throttled, TooMany};
+use crate::throttle::{Endpoint, Throttled, TooMany};
 
 /// A password to be set by a link.
 pub struct NewPassword {
@@ -56,17 +56,13 @@ impl Recovery {
     /// # Errors
     /// See [`ResetError`].
     pub async fn reset(&self, new: NewPassword) -> Result<Account, ResetError> {
+        self.throttle.knock(&new.client).map_err(ResetError::TooMany)?;
         let Some((token, account)) = self.opened(new.token).await? else { return Err(self.refuse(&new.client).await) };
         self.check_password(&account, &new.password)?;
-        let target = Target::Unknown(format!("password_reset:{}", token.digest()));
-        let admission = self.throttle.attempt(Endpoint::ResetConfirm, &new.client, &target).await?;
-        let done = self.spend(&token, &new.password).await;
-        if !matches!(done, Err(ResetError::BadToken)) {
-            self.throttle.give_back(admission).await;
-        }
-        let mut account = done?;
+        let mut account = self.spend(&token, &new.password).await?;
         self.tell_owner(&account, &new.client).await;
         self.marks.carry_out(&mut account).await?;
+        self.throttle.lift(account.id).await;
         self.audit.record(Event::by(Party::from(&account), Action::PasswordReset, Outcome::Success, &new.client));
         Ok(account)
     }
@@ -80,7 +76,7 @@ impl Recovery {
     async fn refuse(&self, client: &Client) -> ResetError {
         let failed = Event::by(Party::unknown(""), Action::PasswordReset, Outcome::Failure, client);
         self.audit.record(failed.because("invalid_token"));
-        match self.throttle.attempt(Endpoint::ResetConfirm, client, &Target::Unknown("password_reset:".to_owned())).await {
+        match self.throttle.request(Endpoint::ResetConfirm, client).await {
             Ok(_counted) => ResetError::BadToken,
             Err(throttled) => throttled.into(),
         }
@@ -162,6 +158,7 @@ impl From<LoginError> for ResetError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Invalid => Self::BadToken,
+            LoginError::TooMany(limit) => Self::TooMany(limit),
             LoginError::Busy => Self::Busy,
             LoginError::Unavailable(error) => Self::Unavailable(error),
         }

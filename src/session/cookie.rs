@@ -2,6 +2,7 @@
 
 use super::SessionId;
 use crate::config::{CookieSettings, Secret};
+use crate::device::KNOWN_FOR;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::{Cookie, SameSite};
@@ -99,6 +100,25 @@ impl SessionCookies {
     #[must_use]
     pub fn csrf_name(&self) -> &'static str {
         if self.secure { "__Host-portcullis-csrf" } else { "portcullis-csrf" }
+    }
+
+    /// Name of the cookie by which a browser is known that has signed in before, always host-only: `__Host-portcullis-device` or
+    /// `portcullis-device`.
+    #[must_use]
+    pub fn device_name(&self) -> &'static str {
+        if self.secure { "__Host-portcullis-device" } else { "portcullis-device" }
+    }
+
+    /// `Set-Cookie` for a browser that has signed in.
+    #[must_use]
+    pub fn set_device(&self, value: &str) -> String {
+        let mut cookie = Cookie::new(self.device_name(), value);
+        cookie.set_path("/");
+        cookie.set_http_only(true);
+        cookie.set_same_site(SameSite::Lax);
+        cookie.set_secure(self.secure);
+        cookie.set_max_age(whole_seconds(KNOWN_FOR));
+        cookie.to_string()
     }
 
     /// Name of the cookie that holds a reset link's token, always host-only: `__Host-portcullis-reset` or `portcullis-reset`.
@@ -202,6 +222,9 @@ mod tests {
         assert_eq!(cookies(false, None).set_session("v", None), format!("portcullis=v{flags}; Path=/"));
         assert_eq!(cookies(true, Some("example.com")).csrf_name(), "__Host-portcullis-csrf");
         assert_eq!(cookies(false, None).csrf_name(), "portcullis-csrf");
+        let device = format!("__Host-portcullis-device=v{flags}; Secure; Path=/; Max-Age=15552000");
+        assert_eq!(cookies(true, Some("example.com")).set_device("v"), device);
+        assert_eq!(cookies(false, None).device_name(), "portcullis-device");
     }
 
     #[test]

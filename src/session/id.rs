@@ -23,6 +23,17 @@ impl SessionId {
     }
 }
 
+/// Characters of a key's name.
+const NAME: usize = 16;
+
+impl SessionKey {
+    /// What people are shown to tell sessions apart: the beginning of the key in hex. It opens nothing.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{self:.NAME$}")
+    }
+}
+
 /// In lower-case hex.
 impl std::fmt::Display for SessionKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

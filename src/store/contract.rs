@@ -6,6 +6,7 @@ mod counters;
 mod invitations;
 mod one_time;
 mod races;
+mod search;
 
 use super::memory::MemorySessions;
 use super::mongo::server::MongoServer;
@@ -277,6 +278,7 @@ fn session_of(account: AccountId, created_at: Timestamp) -> Session {
         remember: true,
         client: Some("2001:db8::1".parse().unwrap()),
         user_agent: "Browser/1".to_owned(),
+        confirmed_at: Some(created_at),
     }
 }
 

@@ -13,7 +13,8 @@ use portcullis::invitation::{Invited, LIFETIME, NewInvitation};
 use serde_json::json;
 use std::time::Duration;
 
-const YAML: &str = "accounts: { registration: invite }\nrate_limit: { attempts: 0, per_client: 0 }\nroutes: [{ path: /, upstream: sample }]";
+const YAML: &str =
+    "accounts: { registration: invite }\nrate_limit: { attempts: 0, per_client: 0 }\nroutes: [{ path: /, upstream: sample }]";
 
 async fn gateway() -> TestGateway {
     with_mail(TestGateway::with(YAML)).user("alice", &[]).manual_clock().start().await

@@ -48,7 +48,7 @@ pub(super) async fn request(asking: Asking, JsonBody(body): JsonBody) -> Respons
         }
         Err(RequestError::NoMail) => no_mail(),
         Err(RequestError::Invalid(problem)) => invalid(vec![problem]),
-        Err(RequestError::TooMany(limit)) => Problem::too_many(&limit).into_response(),
+        Err(RequestError::TooMany(limit)) => Problem::too_many(limit).into_response(),
         Err(RequestError::Unavailable(error)) => asking.outage(&error),
     }
 }
@@ -68,7 +68,7 @@ pub(super) async fn confirm(asking: Asking, JsonBody(body): JsonBody) -> Respons
         Ok(_account) => Json(Done { message: "The password is set. Sign in with it." }).into_response(),
         Err(ResetError::BadToken) => bad_token(),
         Err(ResetError::Invalid(problems)) => invalid(problems),
-        Err(ResetError::TooMany(limit)) => Problem::too_many(&limit).into_response(),
+        Err(ResetError::TooMany(limit)) => Problem::too_many(limit).into_response(),
         Err(ResetError::Busy) => unavailable(),
         Err(ResetError::Unavailable(error)) => asking.outage(&error),
     }

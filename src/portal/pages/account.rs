@@ -1,6 +1,7 @@
 //! `{prefix}/account`: one's own profile, as a page; `{prefix}/profile` and `{prefix}/session`: as JSON.
 
-use super::{Problems, busy, forged, name_taken, unavailable as outage};
+use super::nav::{Here, Nav};
+use super::{Problems, busy, forged, name_taken, too_many, unavailable as outage};
 use crate::account::Account;
 use crate::portal::assets::Look;
 use crate::portal::call::{Call, unavailable};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 #[template(path = "account.html")]
 struct Page<'a> {
     look: &'a Look,
+    nav: Nav,
     csrf: String,
     notice: Option<&'static str>,
     problems: &'a Problems,
@@ -61,7 +63,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, &account, typed, &forged()));
     }
-    match call.portal.profile.change(account.id, change(&call, &fields)).await {
+    match call.portal.profile.change(account.id, change(&call, &fields), &call.client()).await {
         Ok(_) => call.to_page(StatusCode::SEE_OTHER, "/account?saved"),
         Err(error) => refusal(&call, &account, typed, error),
     }
@@ -124,6 +126,7 @@ fn refusal(call: &Call, account: &Account, typed: Typed<'_>, error: ProfileError
         ProfileError::Invalid(problems) => again(StatusCode::BAD_REQUEST, &problems.into()),
         ProfileError::UsernameTaken => again(StatusCode::CONFLICT, &name_taken()),
         ProfileError::Conflict | ProfileError::WrongPassword => again(StatusCode::CONFLICT, &conflict()),
+        ProfileError::TooMany(limit) => call.too_many_page(limit, &page(call, account, typed, &too_many(limit))),
         ProfileError::Busy => call.outage_page(&page(call, account, typed, &busy())),
         ProfileError::Unavailable(error) => {
             call.note(&error);
@@ -158,6 +161,7 @@ fn typed<'a>(call: &Call, account: &'a Account, fields: &'a Fields) -> Typed<'a>
 fn page<'a>(call: &'a Call, account: &'a Account, typed: Typed<'a>, problems: &'a Problems) -> Page<'a> {
     Page {
         look: &call.portal.look,
+        nav: Nav::of(&call.portal, account, Here::Profile),
         csrf: call.csrf_token(),
         notice: notice(&call.query),
         problems,
@@ -191,6 +195,7 @@ mod tests {
         let problems = Problems::of_field("avatar_url", "not_https", HOSTILE);
         let page = Page {
             look: &look,
+            nav: Nav::sample(Here::Profile),
             csrf: "token".into(),
             notice: Some("Your profile is saved."),
             problems: &problems,

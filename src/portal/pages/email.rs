@@ -100,7 +100,7 @@ fn refusal(call: &Call, state: &State, typed: &str, error: ChangeError) -> Respo
         ChangeError::Invalid(problems) => again(StatusCode::BAD_REQUEST, &problems.into()),
         ChangeError::WrongPassword => again(StatusCode::UNAUTHORIZED, &wrong()),
         ChangeError::Gone => again(StatusCode::CONFLICT, &conflict()),
-        ChangeError::TooMany(limit) => Call::limited(again(StatusCode::TOO_MANY_REQUESTS, &too_many(&limit)), &limit),
+        ChangeError::TooMany(limit) => call.too_many_page(limit, &page(call, state, typed, &too_many(limit))),
         ChangeError::Busy => call.outage_page(&page(call, state, typed, &busy())),
         ChangeError::Unavailable(error) => {
             call.note(&error);

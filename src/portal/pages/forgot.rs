@@ -43,9 +43,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
         Ok(()) => call.to_page(StatusCode::SEE_OTHER, "/forgot?sent"),
         Err(RequestError::NoMail) => call.page(StatusCode::OK, &no_mail(&call)),
         Err(RequestError::Invalid(problem)) => call.page(StatusCode::BAD_REQUEST, &page(&call, email, &vec![problem].into())),
-        Err(RequestError::TooMany(limit)) => {
-            Call::limited(call.page(StatusCode::TOO_MANY_REQUESTS, &page(&call, email, &too_many(&limit))), &limit)
-        }
+        Err(RequestError::TooMany(limit)) => call.too_many_page(limit, &page(&call, email, &too_many(limit))),
         Err(RequestError::Unavailable(error)) => {
             call.note(&error);
             call.outage_page(&page(&call, email, &outage()))

@@ -1,6 +1,6 @@
 //! `{prefix}/login`: signing in, by form and by JSON.
 
-use super::{Problems, busy, forged, spelled_out, unavailable as outage};
+use super::{Problems, busy, forged, spelled_out, too_many, unavailable as outage};
 use crate::account::Password;
 use crate::login::{Attempt, LoginError, SignedIn};
 use crate::portal::Presence;
@@ -83,6 +83,11 @@ async fn by_form(call: &Call, fields: &Fields) -> Response {
             response
         }
         Err(LoginError::Invalid) => form(call, StatusCode::UNAUTHORIZED, &onward, typed, &invalid()),
+        Err(LoginError::TooMany(limit)) => {
+            let problems = too_many(limit);
+            let response = call.too_many_page(limit, &page(call, &onward, typed, &problems));
+            let_leave(response, &onward)
+        }
         Err(LoginError::Busy) => again_later(call, &onward, typed, &busy()),
         Err(LoginError::Unavailable(error)) => {
             call.note(&error);
@@ -109,6 +114,7 @@ async fn by_json(call: &Call, body: Bytes) -> Response {
             let (title, detail) = ("Invalid credentials", "The name or the password is wrong.");
             Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", title, detail).into_response()
         }
+        Err(LoginError::TooMany(limit)) => Problem::too_many(limit).into_response(),
         Err(LoginError::Busy) => unavailable(),
         Err(LoginError::Unavailable(error)) => {
             call.note(&error);
@@ -132,16 +138,15 @@ fn attempt(call: &Call, identifier: String, password: String, remember: bool) ->
 }
 
 fn form(call: &Call, status: StatusCode, onward: &Onward, typed: Typed<'_>, problems: &Problems) -> Response {
-    let mut response = call.page(status, &page(call, onward, typed, problems));
-    // Browsers apply `form-action` to where the redirect leads, and to where the application there redirects to.
-    if onward.asked || onward.leaves {
-        headers::let_forms_leave(response.headers_mut());
-    }
-    response
+    let_leave(call.page(status, &page(call, onward, typed, problems)), onward)
 }
 
 fn again_later(call: &Call, onward: &Onward, typed: Typed<'_>, problems: &Problems) -> Response {
-    let mut response = call.outage_page(&page(call, onward, typed, problems));
+    let_leave(call.outage_page(&page(call, onward, typed, problems)), onward)
+}
+
+/// Browsers apply `form-action` to where the redirect leads, and to where the application there redirects to.
+fn let_leave(mut response: Response, onward: &Onward) -> Response {
     if onward.asked || onward.leaves {
         headers::let_forms_leave(response.headers_mut());
     }

@@ -1,12 +1,13 @@
 //! `{prefix}/account/password`: changing one's own password.
 
 use super::account::{account, conflict};
-use super::{Problems, busy, forged, password_hint, unavailable as outage};
+use super::nav::{Here, Nav};
+use super::{Problems, busy, forged, password_hint, too_many, unavailable as outage};
 use crate::account::{Account, Password};
 use crate::portal::assets::Look;
 use crate::portal::call::Call;
 use crate::portal::submission::{Submission, unsupported};
-use crate::profile::ProfileError;
+use crate::profile::{PasswordChange, ProfileError};
 use axum::response::Response;
 use http::StatusCode;
 
@@ -14,6 +15,7 @@ use http::StatusCode;
 #[template(path = "password.html")]
 struct Page<'a> {
     look: &'a Look,
+    nav: Nav,
     csrf: String,
     problems: &'a Problems,
     username: &'a str,
@@ -49,7 +51,8 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
         Err(outage) => return *outage,
     };
     let password = |name: &str| Password::new(fields.text(name).to_owned());
-    match call.portal.profile.change_password(account.id, key, password("current_password"), password("password")).await {
+    let (current, new, client) = (password("current_password"), password("password"), call.client());
+    match call.portal.profile.change_password(account.id, PasswordChange { session: key, current, new, client: &client }).await {
         Ok(signed_in) => {
             let mut response = call.to_page(StatusCode::SEE_OTHER, "/account?password-changed");
             call.give_session(&mut response, &signed_in);
@@ -65,6 +68,7 @@ fn refusal(call: &Call, account: &Account, error: ProfileError) -> Response {
         ProfileError::Invalid(problems) => again(StatusCode::BAD_REQUEST, &problems.into()),
         ProfileError::WrongPassword => again(StatusCode::UNAUTHORIZED, &wrong()),
         ProfileError::Conflict | ProfileError::UsernameTaken => again(StatusCode::CONFLICT, &conflict()),
+        ProfileError::TooMany(limit) => call.too_many_page(limit, &page(call, account, &too_many(limit))),
         ProfileError::Busy => call.outage_page(&page(call, account, &busy())),
         ProfileError::Unavailable(error) => {
             call.note(&error);
@@ -80,6 +84,7 @@ fn wrong() -> Problems {
 fn page<'a>(call: &'a Call, account: &'a Account, problems: &'a Problems) -> Page<'a> {
     Page {
         look: &call.portal.look,
+        nav: Nav::of(&call.portal, account, Here::Password),
         csrf: call.csrf_token(),
         problems,
         username: account.username.as_str(),
@@ -97,7 +102,14 @@ mod tests {
     fn password_managers_learn_whose_password_changes() {
         let (look, problems) = (look(), wrong());
         let password_hint = password_hint(PasswordProfile::Nist);
-        let page = Page { look: &look, csrf: "token".into(), problems: &problems, username: HOSTILE, password_hint };
+        let page = Page {
+            look: &look,
+            nav: Nav::sample(Here::Password),
+            csrf: "token".into(),
+            problems: &problems,
+            username: HOSTILE,
+            password_hint,
+        };
         let html = rendered("password", &page);
         assert!(html.contains(r#"autocomplete="username" hidden"#));
         assert!(html.contains(r##"<a href="#current_password">"##));

@@ -95,13 +95,15 @@ async fn by_form(call: &Call, fields: &Fields) -> Response {
         client: call.client(),
     };
     match call.portal.registration.register_discreetly(&new).await {
-        Ok(must_confirm) => {
-            let notice = if must_confirm { "confirm" } else { "registered" };
-            call.to_page(StatusCode::SEE_OTHER, &format!("/login?{notice}{}", rd_query('&', onward.asked_for())))
+        Ok(discreet) => {
+            let notice = if discreet.must_confirm { "confirm" } else { "registered" };
+            let mut response = call.to_page(StatusCode::SEE_OTHER, &format!("/login?{notice}{}", rd_query('&', onward.asked_for())));
+            call.give_registration(&mut response, discreet.made.as_ref());
+            response
         }
         Err(RegistrationError::Invalid(problems)) => again(StatusCode::BAD_REQUEST, &problems.into()),
         Err(RegistrationError::UsernameTaken) => again(StatusCode::CONFLICT, &name_taken()),
-        Err(RegistrationError::TooMany(limit)) => Call::limited(again(StatusCode::TOO_MANY_REQUESTS, &too_many(&limit)), &limit),
+        Err(RegistrationError::TooMany(limit)) => call.too_many_page(limit, &page(call, &onward, typed, &too_many(limit))),
         Err(RegistrationError::Busy) => call.outage_page(&page(call, &onward, typed, &busy())),
         Err(RegistrationError::Unavailable(error)) => {
             call.note(&error);
@@ -169,7 +171,7 @@ fn refusal(call: &Call, error: RegistrationError) -> Response {
         RegistrationError::Invalid(problems) => invalid(problems).into_response(),
         RegistrationError::UsernameTaken => taken("username", "Someone else has this name.").into_response(),
         RegistrationError::EmailTaken(_) => taken("email", "There is an account with this address.").into_response(),
-        RegistrationError::TooMany(limit) => Problem::too_many(&limit).into_response(),
+        RegistrationError::TooMany(limit) => Problem::too_many(limit).into_response(),
         RegistrationError::Busy => unavailable(),
         RegistrationError::Unavailable(error) => {
             call.note(&error);

@@ -2,13 +2,14 @@
 //! a cookie and spends nothing, since mail scanners open links, too (threats.md P07); only the form spends it.
 
 use super::logout::Message;
-use super::{Problems, busy, forged, password_hint, time_to_wait, unavailable as outage};
+use super::{Problems, busy, forged, password_hint, unavailable as outage};
 use crate::account::{Account, Password};
 use crate::link_token::LinkToken;
 use crate::portal::Presence;
 use crate::portal::assets::Look;
 use crate::portal::call::{Call, redirect};
 use crate::portal::headers;
+use crate::portal::limited;
 use crate::portal::redirect::Onward;
 use crate::portal::submission::{Fields, Submission, unsupported};
 use crate::recovery::{NewPassword, ResetError};
@@ -78,7 +79,7 @@ async fn refusal(call: &Call, token: Option<LinkToken>, error: ResetError) -> Re
     match error {
         ResetError::BadToken => dead(call),
         ResetError::Invalid(problems) => form(call, token, StatusCode::BAD_REQUEST, &problems.into()).await,
-        ResetError::TooMany(limit) => wait(call, &limit),
+        ResetError::TooMany(limit) => wait(call, limit),
         ResetError::Busy => Call::later(form(call, token, StatusCode::SERVICE_UNAVAILABLE, &busy()).await),
         ResetError::Unavailable(error) => {
             call.note(&error);
@@ -137,16 +138,16 @@ fn dead(call: &Call) -> Response {
 }
 
 /// Too many tokens were tried, or one by too many at once.
-fn wait(call: &Call, limit: &TooMany) -> Response {
+fn wait(call: &Call, limit: TooMany) -> Response {
     let look = &call.portal.look;
     let page = Message {
         look,
         title: "Too many attempts",
-        text: &format!("Please try again in {}.", time_to_wait(limit)),
+        text: &limited::sentence(&limit),
         href: format!("{}/reset", look.prefix),
         link: "Try again",
     };
-    Call::limited(call.page(StatusCode::TOO_MANY_REQUESTS, &page), limit)
+    call.too_many_page(limit, &page)
 }
 
 #[cfg(test)]

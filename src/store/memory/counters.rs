@@ -1,7 +1,7 @@
 //! Counters in this process only.
 
 use crate::clock::Timestamp;
-use crate::store::{Counted, CounterStore, Limit, StoreError};
+use crate::store::{Charge, Counted, CounterStore, StoreError};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,24 +18,30 @@ impl MemoryCounters {
 
 #[async_trait]
 impl CounterStore for MemoryCounters {
-    async fn count(&self, key: &str, limit: Limit, now: Timestamp) -> Result<Counted, StoreError> {
+    async fn count_all(&self, charges: &[Charge], now: Timestamp) -> Result<Vec<Counted>, StoreError> {
         let mut windows = self.windows();
-        let (count, resets_at) = windows.entry(key.to_owned()).or_insert((0, now.plus(limit.per)));
-        if now >= *resets_at {
-            (*count, *resets_at) = (0, now.plus(limit.per));
+        let open = |charge: &Charge| {
+            let open = windows.get(&charge.key).copied().filter(|(_, resets_at)| now < *resets_at);
+            open.unwrap_or((0, now.plus(charge.limit.per)))
+        };
+        let found: Vec<_> = charges.iter().map(open).collect();
+        let judged = charges.iter().zip(&found).map(|(charge, (count, resets_at))| Counted::judge(charge.limit, *count, *resets_at));
+        let judged: Vec<_> = judged.collect();
+        if judged.iter().all(|counted| counted.allowed) {
+            let counted = found.into_iter().map(|(count, resets_at)| (count + 1, resets_at));
+            windows.extend(charges.iter().map(|charge| charge.key.clone()).zip(counted));
         }
-        if *count >= limit.most {
-            return Ok(Counted::refused(*resets_at));
-        }
-        *count += 1;
-        Ok(Counted::allowed(limit, *count, *resets_at))
+        Ok(judged)
     }
 
-    async fn give_back(&self, key: &str, now: Timestamp) -> Result<(), StoreError> {
-        if let Some((count, resets_at)) = self.windows().get_mut(key)
-            && now < *resets_at
-        {
-            *count = count.saturating_sub(1);
+    async fn give_back(&self, keys: &[String], now: Timestamp) -> Result<(), StoreError> {
+        let mut windows = self.windows();
+        for key in keys {
+            if let Some((count, resets_at)) = windows.get_mut(key)
+                && now < *resets_at
+            {
+                *count = count.saturating_sub(1);
+            }
         }
         Ok(())
     }
@@ -44,8 +50,11 @@ impl CounterStore for MemoryCounters {
         Ok(self.windows().get(key).copied().filter(|(_, resets_at)| now < *resets_at))
     }
 
-    async fn clear(&self, key: &str) -> Result<(), StoreError> {
-        self.windows().remove(key);
+    async fn clear(&self, keys: &[String]) -> Result<(), StoreError> {
+        let mut windows = self.windows();
+        for key in keys {
+            windows.remove(key);
+        }
         Ok(())
     }
 

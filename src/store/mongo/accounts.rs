@@ -7,7 +7,7 @@
 use super::connection::MongoDatabase;
 use super::record::{DELETED, EMAIL_KEY, MARK, NAMES, Record, USERNAME_KEY, deletion, id_of, mark_names, signed};
 use crate::account::{Account, AccountId, AccountStore, CreateError, Email, Field, UpdateError, Username};
-use crate::store::StoreError;
+use crate::store::{StoreError, beginnings};
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Document, Uuid, doc};
@@ -132,6 +132,16 @@ impl AccountStore for MongoAccounts {
     async fn list(&self, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError> {
         let after = after.map(Username::canonical).unwrap_or_default();
         self.find_many(doc! { USERNAME_KEY: { "$gt": after, "$lt": DELETED } }, doc! { USERNAME_KEY: 1 }, limit).await
+    }
+
+    async fn search(&self, text: &str, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError> {
+        let (first, last) = beginnings(text);
+        let after = after.map(Username::canonical).unwrap_or_default();
+        let begins = |field: &str| doc! { field: { "$gte": &first, "$lte": &last } };
+        // Each branch has its index; a deleted account's document has neither name nor address.
+        let filter =
+            doc! { "$or": [begins(USERNAME_KEY), begins(EMAIL_KEY)], "$and": [{ USERNAME_KEY: { "$gt": after, "$lt": DELETED } }] };
+        self.find_many(filter, doc! { USERNAME_KEY: 1 }, limit).await
     }
 
     async fn marked(&self, limit: usize) -> Result<Vec<Account>, StoreError> {

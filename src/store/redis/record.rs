@@ -31,11 +31,14 @@ struct Details {
     remember: bool,
     client: Option<IpAddr>,
     agent: String,
+    #[serde(default)]
+    confirmed: Option<Timestamp>,
 }
 
 /// A session's fields, then when it ends, how long it is until then, and how long until its absolute end.
 pub(super) fn write(session: &Session) -> Result<[String; 11], StoreError> {
-    let details = Details { remember: session.remember, client: session.client, agent: session.user_agent.clone() };
+    let agent = session.user_agent.clone();
+    let details = Details { remember: session.remember, client: session.client, agent, confirmed: session.confirmed_at };
     let ends = session.ends_at();
     Ok([
         session.user.id.to_string(),
@@ -64,7 +67,7 @@ pub(super) fn read(fields: Fields) -> Result<Option<Session>, StoreError> {
         return Ok(None);
     };
     let User { username, name, email, groups } = from_json(&user)?;
-    let Details { remember, client, agent } = from_json(&details)?;
+    let Details { remember, client, agent, confirmed } = from_json(&details)?;
     let id = AccountId(account.parse::<Uuid>().map_err(unreadable)?);
     Ok(Some(Session {
         user: SessionUser { id, username, name, email, groups, version: number(&version)? },
@@ -75,6 +78,7 @@ pub(super) fn read(fields: Fields) -> Result<Option<Session>, StoreError> {
         remember,
         client,
         user_agent: agent,
+        confirmed_at: confirmed,
     }))
 }
 

@@ -32,6 +32,7 @@ fn session() -> Session {
         remember: false,
         client: None,
         user_agent: "Browser/1".to_owned(),
+        confirmed_at: None,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::account::{
     Account, AccountId, AccountStore, CreateError, Email, Field, Group, PasswordHash, SessionMark, UpdateError, Username,
 };
 use crate::clock::Timestamp;
-use crate::store::StoreError;
+use crate::store::{StoreError, beginnings};
 use async_trait::async_trait;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params};
@@ -81,6 +81,22 @@ impl AccountStore for SqliteAccounts {
             connection.prepare_cached(&sql)?.query_map((after, limit), read_account)?.collect()
         };
         self.0.read(list).await
+    }
+
+    async fn search(&self, text: &str, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError> {
+        let (first, last) = beginnings(text);
+        let after = after.map(Username::canonical).unwrap_or_default();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let search = move |connection: &Connection| {
+            // Without the plus the order would make SQLite walk all names instead of using both indexes.
+            let sql = format!(
+                "SELECT {COLUMNS} FROM accounts
+                WHERE (username_key BETWEEN ?1 AND ?2 OR email_key BETWEEN ?1 AND ?2) AND +username_key > ?3
+                ORDER BY +username_key LIMIT ?4"
+            );
+            connection.prepare_cached(&sql)?.query_map((first, last, after, limit), read_account)?.collect()
+        };
+        self.0.read(search).await
     }
 
     async fn marked(&self, limit: usize) -> Result<Vec<Account>, StoreError> {

@@ -169,6 +169,7 @@ mod tests {
             remember: false,
             client: None,
             user_agent: String::new(),
+            confirmed_at: None,
         })
     }
 

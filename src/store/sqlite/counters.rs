@@ -2,7 +2,7 @@
 
 use super::Database;
 use crate::clock::Timestamp;
-use crate::store::{Counted, CounterStore, Limit, StoreError};
+use crate::store::{Charge, Counted, CounterStore, StoreError};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::sync::Arc;
@@ -20,16 +20,17 @@ impl SqliteCounters {
 
 #[async_trait]
 impl CounterStore for SqliteCounters {
-    async fn count(&self, key: &str, limit: Limit, now: Timestamp) -> Result<Counted, StoreError> {
-        let key = key.to_owned();
-        self.0.write(move |connection| count(connection, &key, limit, now), |_| {}).await
+    async fn count_all(&self, charges: &[Charge], now: Timestamp) -> Result<Vec<Counted>, StoreError> {
+        let charges = charges.to_vec();
+        self.0.write(move |connection| count_all(connection, &charges, now), |_| {}).await
     }
 
-    async fn give_back(&self, key: &str, now: Timestamp) -> Result<(), StoreError> {
-        let key = key.to_owned();
+    async fn give_back(&self, keys: &[String], now: Timestamp) -> Result<(), StoreError> {
+        let keys = keys.to_vec();
         let give_back = move |connection: &Connection| {
             let sql = "UPDATE counters SET count = count - 1 WHERE key = ?1 AND resets_at > ?2 AND count > 0";
-            connection.prepare_cached(sql)?.execute((key, now.0)).map(|_| ())
+            let mut give_back = connection.prepare_cached(sql)?;
+            keys.iter().try_for_each(|key| give_back.execute((key, now.0)).map(|_| ()))
         };
         self.0.write(give_back, |()| {}).await
     }
@@ -40,10 +41,12 @@ impl CounterStore for SqliteCounters {
         self.0.read(peek).await
     }
 
-    async fn clear(&self, key: &str) -> Result<(), StoreError> {
-        let key = key.to_owned();
-        let clear =
-            move |connection: &Connection| connection.prepare_cached("DELETE FROM counters WHERE key = ?1")?.execute([key]).map(|_| ());
+    async fn clear(&self, keys: &[String]) -> Result<(), StoreError> {
+        let keys = keys.to_vec();
+        let clear = move |connection: &Connection| {
+            let mut clear = connection.prepare_cached("DELETE FROM counters WHERE key = ?1")?;
+            keys.iter().try_for_each(|key| clear.execute([key]).map(|_| ()))
+        };
         self.0.write(clear, |()| {}).await
     }
 
@@ -55,14 +58,20 @@ impl CounterStore for SqliteCounters {
     }
 }
 
-fn count(connection: &Connection, key: &str, limit: Limit, now: Timestamp) -> rusqlite::Result<Counted> {
-    let (count, resets_at) = open_window(connection, key, now)?.unwrap_or((0, now.plus(limit.per)));
-    if count >= limit.most {
-        return Ok(Counted::refused(resets_at));
+fn count_all(connection: &Connection, charges: &[Charge], now: Timestamp) -> rusqlite::Result<Vec<Counted>> {
+    let mut found = Vec::with_capacity(charges.len());
+    for Charge { key, limit } in charges {
+        found.push(open_window(connection, key, now)?.unwrap_or((0, now.plus(limit.per))));
     }
-    let sql = "INSERT OR REPLACE INTO counters (key, count, resets_at) VALUES (?1, ?2, ?3)";
-    connection.prepare_cached(sql)?.execute((key, count + 1, resets_at.0))?;
-    Ok(Counted::allowed(limit, count + 1, resets_at))
+    let judged = charges.iter().zip(&found).map(|(charge, (count, resets_at))| Counted::judge(charge.limit, *count, *resets_at));
+    let judged: Vec<_> = judged.collect();
+    if judged.iter().all(|counted| counted.allowed) {
+        let mut keep = connection.prepare_cached("INSERT OR REPLACE INTO counters (key, count, resets_at) VALUES (?1, ?2, ?3)")?;
+        for (charge, (count, resets_at)) in charges.iter().zip(found) {
+            keep.execute((&charge.key, count + 1, resets_at.0))?;
+        }
+    }
+    Ok(judged)
 }
 
 fn open_window(connection: &Connection, key: &str, now: Timestamp) -> rusqlite::Result<Option<(u32, Timestamp)>> {

@@ -73,6 +73,7 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX counters_by_end ON counters (resets_at);
 ",
     "
+    ALTER TABLE sessions ADD COLUMN confirmed_at INTEGER;
     ALTER TABLE accounts ADD COLUMN locked_until INTEGER;
     ALTER TABLE accounts ADD COLUMN reset_requested_at INTEGER;
     ALTER TABLE accounts ADD COLUMN reset_requests INTEGER NOT NULL DEFAULT 0;

@@ -156,9 +156,9 @@ impl SessionStore for SqliteSessions {
 
 fn insert(connection: &Connection, key: &SessionKey, session: &Session) -> rusqlite::Result<()> {
     let sql = "INSERT INTO sessions (key, account, username, name, email, groups, account_version, created_at, last_seen, idle_timeout,
-            expires_at, ends_at, remember, client, user_agent)
+            expires_at, ends_at, remember, client, user_agent, confirmed_at)
         VALUES (:key, :account, :username, :name, :email, :groups, :account_version, :created_at, :last_seen, :idle_timeout,
-            :expires_at, :ends_at, :remember, :client, :user_agent)";
+            :expires_at, :ends_at, :remember, :client, :user_agent, :confirmed_at)";
     connection
         .prepare_cached(sql)?
         .execute(named_params! {
@@ -177,6 +177,7 @@ fn insert(connection: &Connection, key: &SessionKey, session: &Session) -> rusql
             ":remember": session.remember,
             ":client": session.client.map(|address| address.to_string()),
             ":user_agent": session.user_agent,
+            ":confirmed_at": session.confirmed_at.map(|at| at.0),
         })
         .map(|_| ())
 }
@@ -234,6 +235,7 @@ fn read_session(row: &Row<'_>) -> rusqlite::Result<Session> {
         remember: row.get("remember")?,
         client: client.and_then(|address| address.parse().ok()),
         user_agent: row.get("user_agent")?,
+        confirmed_at: row.get::<_, Option<i64>>("confirmed_at")?.map(Timestamp),
     })
 }
 
@@ -278,6 +280,7 @@ mod tests {
             remember: false,
             client: None,
             user_agent: String::new(),
+            confirmed_at: None,
         }
     }
 

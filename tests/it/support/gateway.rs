@@ -23,6 +23,9 @@ pub const PASSWORD: &str = "Correct-horse-7-battery";
 /// The moment at which a manual clock starts: 2030-01-01T00:00:00Z.
 const BEGINNING: Timestamp = Timestamp(1_893_456_000_000);
 
+/// Keys of limits that many requests of one test would reach.
+const LIMITS: [&str; 3] = ["RATE_LIMIT__ATTEMPTS", "RATE_LIMIT__PER_CLIENT", "ACCOUNTS__LOCKOUT__FAILURES"];
+
 /// A running gateway.
 pub struct TestGateway {
     running: Running,
@@ -41,7 +44,8 @@ pub struct Builder {
 }
 
 impl TestGateway {
-    /// A gateway with this configuration. It listens on free ports of 127.0.0.1, whatever that says.
+    /// A gateway with this configuration. It listens on free ports of 127.0.0.1, whatever that says, and its limits of attempts
+    /// are off: all clients of a test have one address.
     pub fn with(yaml: impl Into<String>) -> Builder {
         let builder = Builder {
             yaml: yaml.into(),
@@ -50,7 +54,8 @@ impl TestGateway {
             manual_clock: false,
             folder: TempDir::with_prefix("portcullis-test-").unwrap(),
         };
-        builder.set("SERVER__LISTEN", r#"["127.0.0.1:0"]"#).set("ADMIN__LISTEN", "127.0.0.1:0")
+        let listening = builder.set("SERVER__LISTEN", r#"["127.0.0.1:0"]"#).set("ADMIN__LISTEN", "127.0.0.1:0");
+        LIMITS.iter().fold(listening, |builder, limit| builder.set(limit, "0"))
     }
 
     /// A gateway with defaults whose only route leads to `upstream`.
@@ -126,6 +131,12 @@ impl Builder {
         let key = format!("PORTCULLIS__{key}");
         self.environment.retain(|(old, _)| *old != key);
         self.environment.push((key, value.to_owned()));
+        self
+    }
+
+    /// Its limits of attempts are those of the configuration.
+    pub fn limited(mut self) -> Self {
+        self.environment.retain(|(key, _)| LIMITS.iter().all(|limit| key.strip_prefix("PORTCULLIS__") != Some(limit)));
         self
     }
 

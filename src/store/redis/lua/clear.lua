@@ -1,2 +1,2 @@
--- KEYS: counter.
-redis.call('DEL', KEYS[1])
+-- KEYS: counters.
+redis.call('DEL', unpack(KEYS))

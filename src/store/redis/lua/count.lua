@@ -1,9 +1,20 @@
--- KEYS: counter. ARGV: limit, length of a window, moment. Whether it is allowed, how many now, when the window closes.
-local most, per, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local stored = redis.call('HMGET', KEYS[1], 'count', 'resets')
-local count, resets = tonumber(stored[1]), tonumber(stored[2])
-if not count or now >= resets then count, resets = 0, now + per end
-if count >= most then return { 0, count, resets } end
-redis.call('HSET', KEYS[1], 'count', count + 1, 'resets', string.format('%.0f', resets))
-redis.call('PEXPIRE', KEYS[1], string.format('%.0f', resets - now))
-return { 1, count + 1, resets }
+-- KEYS: counters. ARGV: moment, then for each counter its limit and the length of a window. How many each held before, and when its
+-- window closes; one more is counted under each, if every limit allows it.
+local now = tonumber(ARGV[1])
+local found, allowed = {}, true
+for i, key in ipairs(KEYS) do
+    local most, per = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+    local stored = redis.call('HMGET', key, 'count', 'resets')
+    local count, resets = tonumber(stored[1]), tonumber(stored[2])
+    if not count or now >= resets then count, resets = 0, now + per end
+    found[i] = { count, resets }
+    allowed = allowed and count < most
+end
+if allowed then
+    for i, key in ipairs(KEYS) do
+        local count, resets = found[i][1], found[i][2]
+        redis.call('HSET', key, 'count', count + 1, 'resets', string.format('%.0f', resets))
+        redis.call('PEXPIRE', key, string.format('%.0f', resets - now))
+    end
+end
+return found
