@@ -9,17 +9,20 @@ use crate::account::{AccountStore, Hasher};
 use crate::administration::{Actor, Administration};
 use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
-use crate::config::{RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
+use crate::config::{MailTransport, RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
 use crate::email_confirmation::EmailConfirmation;
 use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
 use crate::lockout::Lockout;
 use crate::login::Login;
-use crate::mail::{Outbox, OutboxStore};
+use crate::mail::{
+    CatcherTransport, Delivery, FileTransport, LogTransport, MailCatcher, Outbox, OutboxStore, SmtpTransport, Transport, Writer,
+};
 use crate::portal::UseCases;
 use crate::profile::Profile;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
+use crate::sealing::Sealer;
 use crate::session::{CookieKey, SessionStore};
 use crate::session_marks::SessionMarks;
 use crate::store::memory::{MemoryCounters, MemoryOneTime, MemorySessions};
@@ -79,7 +82,11 @@ pub struct App {
     pub audit: Arc<Audit>,
     /// Takes letters.
     pub outbox: Arc<Outbox>,
-    background: Mutex<Option<Background>>,
+    /// Sends letters.
+    pub delivery: Arc<Delivery>,
+    /// Where the demo's mails are.
+    pub mail_catcher: Option<Arc<MailCatcher>>,
+    background: Mutex<Vec<Background>>,
 }
 
 /// Why nothing could be opened: one sentence that says what to do.
@@ -144,7 +151,9 @@ impl App {
         };
         let audit = Audit::start(audit, Arc::clone(&clock));
         let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
-        let outbox = Arc::new(Outbox { store: Arc::clone(&letters), clock: Arc::clone(&clock) });
+        let sealer = Sealer::derive(&secret, settings.secret_previous.as_ref());
+        let outbox = Outbox::new(Arc::clone(&letters), Arc::clone(&clock), sealer);
+        let outbox = Arc::new(if settings.email.transport.is_some() { outbox } else { outbox.without_mail() });
         let lockout = Arc::new(Lockout {
             counters: Arc::clone(&counters),
             clock: Arc::clone(&clock),
@@ -164,10 +173,25 @@ impl App {
             outbox: Arc::clone(&outbox),
             audit: Arc::clone(&audit),
             settings: settings.sessions,
+            verify_email: settings.accounts.verify_email,
+        });
+        let recovery = Arc::new(Recovery {
+            accounts: Arc::clone(&accounts),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            tokens: tokens.clone(),
+            outbox: Arc::clone(&outbox),
+            throttle: Arc::clone(&throttle),
+            audit: Arc::clone(&audit),
+            marks: marks.clone(),
+            login: Arc::clone(&login),
+            settings: settings.accounts.clone(),
+            prefix: settings.server.prefix.clone(),
+            sends_mail: settings.email.transport.is_some(),
         });
         let email_confirmation = Arc::new(EmailConfirmation {
             accounts: Arc::clone(&accounts),
-            tokens: tokens.clone(),
+            tokens,
             outbox: Arc::clone(&outbox),
             throttle: Arc::clone(&throttle),
             audit: Arc::clone(&audit),
@@ -185,21 +209,21 @@ impl App {
             clock: Arc::clone(&clock),
             settings: Arc::clone(&settings),
         });
+        let writer = Writer {
+            accounts: Arc::clone(&accounts),
+            recovery: Arc::clone(&recovery),
+            email_confirmation: Arc::clone(&email_confirmation),
+            settings: Arc::clone(&settings),
+        };
+        let mail_catcher: Option<Arc<MailCatcher>> = matches!(settings.email.transport, Some(MailTransport::Catcher)).then(Arc::default);
+        let transport = match &mail_catcher {
+            Some(catcher) => Some(caught_by(catcher, &clock)),
+            None => mail_transport(&settings),
+        };
         Ok(Arc::new(Self {
-            recovery: Arc::new(Recovery {
-                accounts: Arc::clone(&accounts),
-                hasher: hasher.clone(),
-                clock: Arc::clone(&clock),
-                tokens,
-                outbox: Arc::clone(&outbox),
-                throttle: Arc::clone(&throttle),
-                audit: Arc::clone(&audit),
-                marks: marks.clone(),
-                login: Arc::clone(&login),
-                settings: settings.accounts.clone(),
-                prefix: settings.server.prefix.clone(),
-                sends_mail: settings.email.transport.is_some(),
-            }),
+            recovery,
+            delivery: Delivery::new(Arc::clone(&outbox), writer, transport, Arc::clone(&clock)),
+            mail_catcher,
             registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
@@ -249,7 +273,7 @@ impl App {
             sessions,
             hasher,
             marks,
-            background: Mutex::new(None),
+            background: Mutex::default(),
         }))
     }
 
@@ -267,14 +291,16 @@ impl App {
             throttle: Arc::clone(&self.throttle),
             audit: Arc::clone(&self.audit),
             outbox: Arc::clone(&self.outbox),
+            mail_catcher: self.mail_catcher.clone(),
         }
     }
 
-    /// Starts what runs beside requests: finishing marks and removing expired sessions. It ends with the app.
+    /// Starts what runs beside requests: finishing marks, removing expired sessions, sending mails. It ends with the app.
     ///
     /// # Errors
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
+        let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
         let work = Work {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
@@ -283,8 +309,12 @@ impl App {
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),
         };
-        let background = Background::start(work).map_err(|error| OpenError(format!("cannot start a thread beside requests: {error}")))?;
-        *self.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(background);
+        let housekeeping = Background::start("background", move |stopped| work.run(stopped));
+        let delivery = Arc::clone(&self.delivery);
+        // On a thread of its own: a mail server that hangs keeps no mark waiting.
+        let sending = Background::start("mail", move |stopped| delivery.run(stopped));
+        let threads = vec![housekeeping.map_err(failed)?, sending.map_err(failed)?];
+        *self.background.lock().unwrap_or_else(PoisonError::into_inner) = threads;
         Ok(())
     }
 }
@@ -376,6 +406,21 @@ fn open_session_stores(role: Role, settings: &Settings, databases: &mut Database
             })
         }
     }
+}
+
+/// The way for mails that is configured; `None` where there is no mail, and in the demo, whose mails leave for nowhere.
+#[must_use]
+pub fn mail_transport(settings: &Settings) -> Option<Arc<dyn Transport>> {
+    match settings.email.transport.as_ref()? {
+        MailTransport::File(folder) => Some(Arc::new(FileTransport::new(folder.clone()))),
+        MailTransport::Log => Some(Arc::new(LogTransport)),
+        MailTransport::Smtp(server) => Some(Arc::new(SmtpTransport::new(server.clone(), settings.mail_host()))),
+        MailTransport::Catcher => None,
+    }
+}
+
+fn caught_by(catcher: &Arc<MailCatcher>, clock: &SharedClock) -> Arc<dyn Transport> {
+    Arc::new(CatcherTransport { catcher: Arc::clone(catcher), clock: Arc::clone(clock) })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod failure;
 mod hash;
 mod healthcheck;
 pub mod invite;
+pub mod mail;
 pub mod password_input;
 mod secret;
 mod serve;
@@ -18,6 +19,7 @@ pub use failure::Failure;
 use crate::config;
 use clap::{Args, Parser, Subcommand};
 use invite::InviteCommand;
+use mail::MailCommand;
 use session::SessionCommand;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -75,6 +77,13 @@ enum Command {
     Invite {
         #[command(subcommand)]
         command: InviteCommand,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Try out mail
+    Mail {
+        #[command(subcommand)]
+        command: MailCommand,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -150,6 +159,11 @@ fn run(command: Command) -> Result<(), Failure> {
             let said = invite::run(command, config::load(&config.path())?.settings)?;
             write!(std::io::stdout(), "{}", said.out)?;
             write!(std::io::stderr(), "{}", said.note)?;
+            Ok(())
+        }
+        Command::Mail { command, config } => {
+            let settings = config::load(&config.path())?.settings;
+            write!(std::io::stdout(), "{}", mail::run(command, &settings)?)?;
             Ok(())
         }
         Command::Hash => hash::run(&mut std::io::stdout().lock()),

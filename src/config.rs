@@ -8,6 +8,7 @@ mod accounts;
 mod appearance;
 mod certificates;
 mod check;
+mod email;
 mod environment;
 mod field;
 mod file;
@@ -35,7 +36,7 @@ pub use check::{Loaded, Problem, Report, default_path, load, load_str};
 pub use secret::Secret;
 pub use units::duration as read_duration;
 
-use crate::account::PasswordProfile;
+use crate::account::{Email, PasswordProfile};
 use crate::host::{Host, HostPattern};
 use crate::identity::IdentityHeaders;
 use crate::policy::Policy;
@@ -86,6 +87,15 @@ pub struct Settings {
     /// The demo serves `localhost`, address literals and these hosts, whatever the routes say: a page elsewhere that
     /// points its own name at this machine (DNS rebinding) gets nothing. `None` everywhere else.
     pub local_hosts_only: Option<Vec<Host>>,
+}
+
+impl Settings {
+    /// The host in whose name mails are sent: the portal's, else the sender's.
+    #[must_use]
+    pub fn mail_host(&self) -> String {
+        let sender = || self.email.from.address.canonical().rsplit_once('@').map_or_else(String::new, |(_, domain)| domain.to_owned());
+        self.portal.url.as_ref().map_or_else(sender, |url| url.host.as_str().to_owned())
+    }
 }
 
 /// An address to listen at.
@@ -337,10 +347,19 @@ pub struct RateLimitSettings {
 /// `email`.
 #[derive(Clone, Debug)]
 pub struct EmailSettings {
-    /// Who mails are from: a mailbox such as `Portcullis <no-reply@example.com>`.
-    pub from: String,
+    /// Who mails are from.
+    pub from: Sender,
     /// How mails leave; `None` where there is no mail.
     pub transport: Option<MailTransport>,
+}
+
+/// `email.from`.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// Display name.
+    pub name: Option<String>,
+    /// Address.
+    pub address: Email,
 }
 
 /// `email.transport`, and the login at the server.

@@ -33,6 +33,7 @@ pub mod profile;
 pub mod recovery;
 pub mod registration;
 pub mod sample;
+pub mod sealing;
 pub mod server;
 pub mod session;
 pub mod session_marks;

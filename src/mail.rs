@@ -5,17 +5,31 @@
 //! letter to an address that nobody has is posted like any other and dropped when it is written, so that asking for
 //! one takes the same time whoever it is for.
 
+mod delivery;
+mod mime;
+mod outbox;
+mod samples;
 mod store;
+mod transport;
+mod trial;
+mod wording;
+mod writer;
 
-pub use store::{OutboxStore, Queued};
+pub use delivery::Delivery;
+pub use outbox::Outbox;
+pub use samples::samples;
+pub(crate) use store::full;
+pub use store::{MOST_LETTERS, OutboxStore, Queued};
+pub use transport::{CatcherTransport, Caught, FileTransport, LogTransport, MailCatcher, SendError, SmtpTransport, Transport};
+pub use trial::send_test;
+pub use wording::Wording;
+pub use writer::{Mail, Writer};
 
 use crate::account::AccountId;
 use crate::client::Client;
-use crate::clock::{SharedClock, Timestamp};
-use crate::store::StoreError;
+use crate::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// Something to tell someone by mail. `base` is the origin that links begin with, for example `https://auth.example.com`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +112,24 @@ pub enum Letter {
     },
 }
 
+impl Letter {
+    /// Which kind it is: a stable name for logs, metrics and files.
+    #[must_use]
+    pub const fn template(&self) -> &'static str {
+        match self {
+            Self::PasswordReset { .. } => "password_reset",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::AccountLocked { .. } => "account_locked",
+            Self::NewSignIn { .. } => "new_sign_in",
+            Self::ConfirmEmail { .. } => "confirm_email",
+            Self::EmailChanged { .. } => "email_changed",
+            Self::AddressTaken { .. } => "address_taken",
+            Self::Invitation { .. } => "invitation",
+            Self::Test { .. } => "test",
+        }
+    }
+}
+
 /// Who caused a letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
@@ -114,22 +146,5 @@ impl Asked {
     #[must_use]
     pub fn by(client: &Client, now: Timestamp) -> Self {
         Self { at: now, client: client.address, user_agent: client.user_agent.clone() }
-    }
-}
-
-/// Takes letters.
-pub struct Outbox {
-    pub(crate) store: Arc<dyn OutboxStore>,
-    pub(crate) clock: SharedClock,
-}
-
-impl Outbox {
-    /// Keeps the letter, encrypted, until it is sent or given up. It returns when that is durable.
-    ///
-    /// # Errors
-    /// When the store failed.
-    pub async fn post(&self, letter: &Letter) -> Result<(), StoreError> {
-        let _ = (&self.store, &self.clock, letter);
-        Ok(())
     }
 }

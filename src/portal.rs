@@ -34,7 +34,7 @@ use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
 use crate::invitation::Invitations;
 use crate::login::Login;
-use crate::mail::Outbox;
+use crate::mail::{MailCatcher, Outbox};
 use crate::profile::Profile;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
@@ -49,9 +49,13 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, activity, admin, confirm, email, forgot, login, logout, password, register, reset, sessions, verify_email};
+use pages::{
+    account, activity, admin, confirm, demo_mail, email, forgot, login, logout, password, register, reset, sessions, verify_email,
+};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+pub use pages::demo_mail::PATH as DEMO_MAIL;
 
 /// What the gateway knows of a request before a page sees it; stands in the request's extensions.
 #[derive(Clone, Debug)]
@@ -119,6 +123,8 @@ pub struct Portal {
     pub audit: Arc<Audit>,
     /// Takes letters.
     pub outbox: Arc<Outbox>,
+    /// Where the demo's mails are.
+    pub mail_catcher: Option<Arc<MailCatcher>>,
     /// Seals session cookies.
     pub cookie_key: CookieKey,
     /// What time it is.
@@ -157,6 +163,8 @@ pub struct UseCases {
     pub audit: Arc<Audit>,
     /// Takes letters.
     pub outbox: Arc<Outbox>,
+    /// Where the demo's mails are.
+    pub mail_catcher: Option<Arc<MailCatcher>>,
 }
 
 impl Portal {
@@ -171,8 +179,19 @@ impl Portal {
         settings: Arc<Settings>,
         clock: SharedClock,
     ) -> Result<Self, AssetError> {
-        let UseCases { login, registration, profile, administration, invitations, recovery, email_confirmation, throttle, audit, outbox } =
-            use_cases;
+        let UseCases {
+            login,
+            registration,
+            profile,
+            administration,
+            invitations,
+            recovery,
+            email_confirmation,
+            throttle,
+            audit,
+            outbox,
+            mail_catcher,
+        } = use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
@@ -186,6 +205,7 @@ impl Portal {
             throttle,
             audit,
             outbox,
+            mail_catcher,
             cookie_key,
             clock,
             errors: ErrorPages::new(look.clone()),
@@ -229,6 +249,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route(&format!("{}/", portal.look.prefix), get(home))
         .nest(&format!("/api{}", portal.look.prefix), api::router())
         .route("/.well-known/change-password", get(change_password))
+        .route(DEMO_MAIL, get(demo_mail::show))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(portal.clone(), headers::layer))

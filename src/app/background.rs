@@ -1,4 +1,4 @@
-//! The thread that runs beside requests, whatever runtimes the gateway has.
+//! The threads that run beside requests, whatever runtimes the gateway has.
 
 use crate::audit::Audit;
 use crate::clock::SharedClock;
@@ -6,6 +6,9 @@ use crate::invitation::Invitations;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use std::future::Future;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,7 +21,7 @@ const MARKS: Duration = Duration::from_millis(500);
 /// How often expired sessions are removed.
 const PURGE: Duration = Duration::from_mins(1);
 
-/// The thread's handle; dropping it ends the thread.
+/// A thread's handle; dropping it tells the thread to stop, and waits for it.
 pub(super) struct Background {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -34,12 +37,19 @@ pub(super) struct Work {
     pub(super) clock: SharedClock,
 }
 
+/// Comes when the thread is to stop.
+pub(super) type Stopped = BoxFuture<'static, ()>;
+
 impl Background {
-    pub(super) fn start(work: Work) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    pub(super) fn start<F: Future<Output = ()>>(name: &str, work: impl FnOnce(Stopped) -> F + Send + 'static) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let work = move || runtime.block_on(run(&work, stopped));
-        let thread = std::thread::Builder::new().name("background".to_owned()).spawn(work)?;
+        let stopped = async { drop(stopped.await) }.boxed();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            runtime.block_on(work(stopped));
+            // A name that is being looked up is waited for by nobody.
+            runtime.shutdown_background();
+        })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -61,24 +71,25 @@ impl Work {
         self.invitations.tidy().await?;
         self.audit.purge(now.minus(self.audit_retention)).await
     }
-}
 
-async fn run(work: &Work, mut stopped: oneshot::Receiver<()>) {
-    let (mut marking, mut purging) = (interval(MARKS), interval(PURGE));
-    marking.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    purging.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failing = false;
-    loop {
-        let done = tokio::select! {
-            _ = &mut stopped => return,
-            _ = marking.tick() => work.marks.finish().await,
-            _ = purging.tick() => work.purge().await,
-        };
-        if let Err(error) = &done
-            && !failing
-        {
-            tracing::warn!(%error, "changes of accounts are not yet known to all sessions, trying again");
+    /// Finishes marks that others left, and removes what has expired.
+    pub(super) async fn run(self, mut stopped: Stopped) {
+        let (mut marking, mut purging) = (interval(MARKS), interval(PURGE));
+        marking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        purging.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            let done = tokio::select! {
+                _ = &mut stopped => return,
+                _ = marking.tick() => self.marks.finish().await,
+                _ = purging.tick() => self.purge().await,
+            };
+            if let Err(error) = &done
+                && !failing
+            {
+                tracing::warn!(%error, "changes of accounts are not yet known to all sessions, trying again");
+            }
+            failing = done.is_err();
         }
-        failing = done.is_err();
     }
 }

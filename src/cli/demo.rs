@@ -5,9 +5,10 @@ use super::serve::serve;
 use crate::account::Password;
 use crate::administration::AddedAccount;
 use crate::app::App;
-use crate::config::{Settings, load_str};
+use crate::config::{MailTransport, Settings, load_str};
 use crate::entropy::random_bytes;
 use crate::host::Host;
+use crate::portal::DEMO_MAIL;
 use crate::server::{BoundAddress, Running};
 use base64::Engine as _;
 use std::io::Write as _;
@@ -42,6 +43,7 @@ fn settings(listen: &str, folder: &Path) -> Result<Settings, String> {
     );
     let mut settings = load_str(&yaml, folder, &[]).map_err(|report| report.to_string())?.settings;
     settings.admin = None;
+    settings.email.transport = Some(MailTransport::Catcher);
     let hosts = settings.server.listen.iter().filter_map(|address| match address {
         crate::config::ListenAddress::Tcp(address) => Host::parse(&address.ip().to_string()),
         crate::config::ListenAddress::Unix(_) => None,
@@ -60,10 +62,12 @@ async fn announce(running: &Running, app: &Arc<App>) -> Result<(), String> {
     };
     app.administration.add(user).await.map_err(|error| format!("cannot make the demo's user: {error}"))?;
     let url = running.addresses().iter().find_map(BoundAddress::tcp).map_or_else(String::new, |address| format!("http://{address}/"));
+    let mails = format!("{}{DEMO_MAIL}", url.trim_end_matches('/'));
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
         "Portcullis demo: a sample application behind a login. Ctrl-C ends it and leaves nothing behind.\n\
+         Mails leave for nowhere: they are printed here, and listed at {mails}\n\
          url: {url}\nusername: {USERNAME}\npassword: {password}"
     )
     .and_then(|()| out.flush())

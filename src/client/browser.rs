@@ -41,12 +41,22 @@ const LONGEST_NAME: usize = 32;
 /// For example `Firefox on Linux`; the name alone where a program tells it, as `curl`.
 #[must_use]
 pub fn in_words(user_agent: &str) -> String {
+    known(user_agent).unwrap_or_else(|| program(user_agent).unwrap_or("Unknown browser").to_owned())
+}
+
+/// The same in words of ours only, for mails: there, even a plain name could pass for an address to visit.
+#[must_use]
+pub fn in_known_words(user_agent: &str) -> String {
+    known(user_agent).unwrap_or_else(|| "an unknown browser".to_owned())
+}
+
+fn known(user_agent: &str) -> Option<String> {
     let known = |names: &[(&str, &'static str)]| names.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name);
     match (known(&BROWSERS), known(&SYSTEMS)) {
-        (Some(browser), Some(system)) => format!("{browser} on {system}"),
-        (Some(browser), None) => browser.to_owned(),
-        (None, Some(system)) => format!("Unknown browser on {system}"),
-        (None, None) => program(user_agent).unwrap_or("Unknown browser").to_owned(),
+        (Some(browser), Some(system)) => Some(format!("{browser} on {system}")),
+        (Some(browser), None) => Some(browser.to_owned()),
+        (None, Some(system)) => Some(format!("Unknown browser on {system}")),
+        (None, None) => None,
     }
 }
 
@@ -102,5 +112,12 @@ mod tests {
         for user_agent in ["\"><svg onload=alert(1)>/1", "<script>/1", "\u{202e}a/1", "/", " /1", &format!("{}/1", "x".repeat(33))] {
             assert_eq!(in_words(user_agent), "Unknown browser", "{user_agent}");
         }
+    }
+
+    /// contract 4: no user-chosen text in mails
+    #[test]
+    fn nothing_that_a_client_wrote_comes_through_where_only_our_words_may() {
+        assert_eq!(in_known_words("visit https://evil.test Firefox/<b>now</b>\r\nX: y"), "Firefox");
+        assert_eq!(in_known_words("evil.test/1"), "an unknown browser");
     }
 }

@@ -4,7 +4,7 @@ use super::environment::{self, Variables};
 use super::file::{self, Place};
 use super::findings::{Finding, Findings};
 use super::section::Section;
-use super::{EmailSettings, Settings, accounts, appearance, headers, later, limits, policy, risks, routes, server};
+use super::{Settings, accounts, appearance, email, headers, later, limits, policy, risks, routes, server};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -164,6 +164,7 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<Settings> {
     let routes = routes::routes(&mut root, &server, &identity);
     let policy = policy::access(&mut root, &server);
     let rate_limit = limits::rate_limit(&mut root);
+    let email = email::email(&mut root);
     let audit = limits::audit(&mut root);
     let log = appearance::log(&mut root);
     let ui = appearance::ui(&mut root);
@@ -180,7 +181,7 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<Settings> {
         stores: stores?,
         accounts,
         rate_limit,
-        email: EmailSettings { from: "Portcullis <no-reply@localhost>".to_owned(), transport: None },
+        email: email?,
         audit,
         routes: routes?,
         policy,

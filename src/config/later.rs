@@ -11,8 +11,6 @@ pub(super) fn sections(root: &mut Section<'_>) {
     let tokens = "{ access: 15m, refresh: 7d, algorithm: EdDSA, issuer: null, audience: portcullis }";
     root.later("tokens", &[tokens], "access tokens");
     root.later("mfa", &["{ totp: true, passkeys: true, issuer: Portcullis }"], "second factors");
-    let email = "{ from: \"Portcullis <no-reply@localhost>\", transport: null, username: null, password: null }";
-    root.later("email", &[email], "mail");
     root.later("api", &["{ allowed_origins: [] }"], "the API for other origins");
     root.later("tracing", &["{ otlp: null }"], "the export of traces");
 }

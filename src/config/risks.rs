@@ -1,7 +1,10 @@
 //! What is allowed and yet risky or without effect (warnings), and what only shows when sections are seen together.
 
 use super::section::Section;
-use super::{ListenAddress, Registration, Route, SessionStoreKind, Settings, Upstream, UpstreamAddress, UserStore};
+use super::{
+    ListenAddress, MailTransport, Registration, Route, SessionStoreKind, Settings, SmtpServer, SmtpTls, Upstream, UpstreamAddress,
+    UserStore,
+};
 use crate::host::{Host, HostPattern};
 use crate::policy::{Access, PathPattern, Policy, Rule};
 use std::net::IpAddr;
@@ -14,6 +17,7 @@ pub(super) fn check(root: &Section<'_>, settings: &Settings) {
     policy(root, settings);
     rules(root, settings);
     routes(root, settings);
+    mail(root, settings);
     confirmation(root, settings);
     if matches!(&settings.stores.users, UserStore::Mongo(url) if url.is_exposed()) {
         warn(root, "stores.users", "accounts cross the network unencrypted; add tls=true to the options of the address");
@@ -69,6 +73,50 @@ fn confirmation(root: &Section<'_>, settings: &Settings) {
             KEY,
             "mails links, which begin with portal.url or the exact host of a route: set portal.url, or name the host of every route",
         );
+    }
+}
+
+fn mail(root: &Section<'_>, settings: &Settings) {
+    const KEY: &str = "email.transport";
+    let Some(transport) = &settings.email.transport else { return };
+    let tls = settings.server.tls.iter().flat_map(|tls| &tls.listen);
+    let is_local = settings.server.listen.iter().chain(tls).all(is_loopback);
+    match transport {
+        MailTransport::Log if !is_local => {
+            let message = "writes links that let people in to the log, so every address of server.listen must be a loopback one; write file:FOLDER or smtp://";
+            error(root, KEY, message);
+        }
+        MailTransport::File(_) if !is_local => {
+            warn(
+                root,
+                KEY,
+                "mails are written to files and reach nobody, while others reach the gateway; write smtp:// outside development",
+            );
+        }
+        MailTransport::Smtp(server) => mail_server(root, server, settings),
+        _ => {}
+    }
+    let named = settings.routes.iter().any(|route| matches!(route.host, Some(HostPattern::Exact(_))));
+    if settings.portal.url.is_none() && !named {
+        error(
+            root,
+            KEY,
+            "mails hold links, and no address is known that they could begin with: set portal.url, or name the host of a route",
+        );
+    }
+}
+
+fn mail_server(root: &Section<'_>, server: &SmtpServer, settings: &Settings) {
+    const KEY: &str = "email.transport";
+    if server.tls == SmtpTls::None && server.is_remote() {
+        if server.login.is_some() {
+            error(root, KEY, "would send email.password across the network unencrypted; leave ?tls=none out, or write smtps://");
+        } else {
+            warn(root, KEY, "mails cross the network unencrypted, and links in them let people in; leave ?tls=none out, or write smtps://");
+        }
+    }
+    if server.is_remote() && settings.email.from.address.canonical().ends_with("@localhost") {
+        warn(root, "email.from", "mail servers refuse senders at localhost; write an address of your own domain");
     }
 }
 

@@ -4,6 +4,7 @@ mod access_rules;
 mod documented_file;
 mod from_the_environment;
 mod loading;
+mod mail;
 mod places;
 mod risky_settings;
 mod routing;

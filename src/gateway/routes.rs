@@ -2,9 +2,10 @@
 
 use super::exchange::Facts;
 use super::upstream::Pool;
-use crate::config::{Route, Settings, Upstream};
+use crate::config::{MailTransport, Route, Settings, Upstream};
 use crate::host::{Host, HostPattern};
 use crate::policy::is_at_or_below;
+use crate::portal::DEMO_MAIL;
 use crate::portal::error_page::Fault;
 use http::header::ORIGIN;
 use http::{HeaderMap, Method};
@@ -15,6 +16,7 @@ pub struct Routes {
     prefix: String,
     portal_host: Option<Host>,
     local_hosts_only: Option<Vec<Host>>,
+    catches_mail: bool,
     routes: Vec<(Route, Pool)>,
 }
 
@@ -57,6 +59,7 @@ impl Routes {
             prefix: settings.server.prefix.clone(),
             portal_host: settings.portal.url.as_ref().map(|url| url.host.clone()),
             local_hosts_only: settings.local_hosts_only.clone(),
+            catches_mail: matches!(settings.email.transport, Some(MailTransport::Catcher)),
             routes,
         })
     }
@@ -140,6 +143,9 @@ impl Routes {
             return page(!asset, !asset && below != b"/session");
         }
         if path.strip_prefix(b"/api").is_some_and(|rest| is_at_or_below(rest, self.prefix.as_bytes())) {
+            return page(false, false);
+        }
+        if self.catches_mail && path == DEMO_MAIL.as_bytes() {
             return page(false, false);
         }
         let well_known: [&[u8]; 3] = [b"/.well-known/change-password", b"/.well-known/passkey-endpoints", b"/.well-known/jwks.json"];

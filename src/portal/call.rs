@@ -225,7 +225,7 @@ impl Call {
     }
 }
 
-/// Who makes a request.
+/// Who makes a request, but for what cookies say of the browser.
 pub(super) fn client(visit: &Visit, headers: &HeaderMap) -> Client {
     let agent = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
     Client {

@@ -4,6 +4,7 @@ pub(super) mod account;
 pub(super) mod activity;
 pub(super) mod admin;
 pub(super) mod confirm;
+pub mod demo_mail;
 pub(super) mod email;
 pub(super) mod forgot;
 pub(super) mod login;

@@ -56,7 +56,7 @@ impl Recovery {
     /// # Errors
     /// See [`ResetError`].
     pub async fn reset(&self, new: NewPassword) -> Result<Account, ResetError> {
-        self.throttle.knock(&new.client).map_err(ResetError::TooMany)?;
+        self.throttle.knock(&new.client)?;
         let Some((token, account)) = self.opened(new.token).await? else { return Err(self.refuse(&new.client).await) };
         self.check_password(&account, &new.password)?;
         let mut account = self.spend(&token, &new.password).await?;
@@ -153,11 +153,17 @@ impl From<Throttled> for ResetError {
     }
 }
 
+impl From<TooMany> for ResetError {
+    fn from(limit: TooMany) -> Self {
+        Self::TooMany(limit)
+    }
+}
+
 impl From<LoginError> for ResetError {
     /// Whoever is refused a session now was locked since, or the password was set once more.
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::Invalid => Self::BadToken,
+            LoginError::Invalid | LoginError::EmailUnverified(_) => Self::BadToken,
             LoginError::TooMany(limit) => Self::TooMany(limit),
             LoginError::Busy => Self::Busy,
             LoginError::Unavailable(error) => Self::Unavailable(error),

@@ -4,9 +4,10 @@ use super::*;
 use crate::account::{CreateError, SessionMark, UpdateError, Username};
 use crate::app::App;
 use crate::clock::ManualClock;
-use crate::config::{MailTransport, SessionStoreKind, Settings};
+use crate::config::{MailTransport, RateLimitSettings, SessionStoreKind, Settings};
 use crate::fixture::{PASSWORD, attempt, password, settings};
 use crate::login::SignedIn;
+use crate::profile::PasswordChange;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use std::sync::Mutex;
@@ -33,6 +34,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::clone(&settings(folder.path(), SessionStoreKind::Memory));
         settings.email.transport = Some(MailTransport::Log);
+        settings.rate_limit = RateLimitSettings { attempts: 0, per_client: 0, ..settings.rate_limit };
         change(&mut settings);
         let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let app = App::open(Arc::new(settings), clock.clone()).unwrap();
@@ -145,7 +147,9 @@ async fn a_link_ends_after_its_time_at_its_use_at_a_newer_one_and_with_the_passw
 
     let current = site.sign_in(PASSWORD).await.unwrap();
     let id = current.account.id;
-    site.app.profile.change_password(id, &current.id.key(), password(PASSWORD), password(NEW)).await.unwrap();
+    let (here, who) = (current.id.key(), client());
+    let change = PasswordChange { session: &here, current: password(PASSWORD), new: password(NEW), client: &who };
+    site.app.profile.change_password(id, change).await.unwrap();
     assert!(!site.works(&newer).await);
 
     let before_move = site.token().await;
@@ -261,6 +265,36 @@ async fn a_password_that_is_not_good_enough_spends_nothing() {
         assert_eq!((problems[0].field, problems[0].code), ("password", code));
     }
     assert!(site.reset(&token, NEW).await.is_ok());
+}
+
+/// contract 6: tokens that do not work are failures of whoever tries them; one that does is never held up by those
+#[tokio::test]
+async fn who_tries_tokens_is_stopped_and_a_link_that_was_sent_works_all_the_same() {
+    let site = Site::with(|settings| settings.rate_limit.attempts = 5).await;
+    for _ in 0..5 {
+        assert!(matches!(site.reset(&LinkToken::random(), NEW).await, Err(ResetError::BadToken)));
+    }
+    assert!(matches!(site.reset(&LinkToken::random(), NEW).await, Err(ResetError::TooMany(_))));
+    let token = site.token().await;
+    for _ in 0..6 {
+        assert!(matches!(site.reset(&token, "short").await, Err(ResetError::Invalid(_))));
+    }
+    assert!(site.reset(&token, NEW).await.is_ok());
+    site.clock.advance(Duration::from_mins(15));
+    assert!(matches!(site.reset(&token, NEW).await, Err(ResetError::BadToken)));
+}
+
+/// threats.md G08: an attacker who has the account locked does not keep its owner out, whose failures led to it
+#[tokio::test]
+async fn a_reset_lifts_a_lock_after_failed_sign_ins() {
+    let site = Site::with(|settings| settings.accounts.lockout.failures = 3).await;
+    for _ in 0..3 {
+        assert!(site.sign_in("Wr0ng-Guess").await.is_none());
+    }
+    assert!(site.sign_in(PASSWORD).await.is_none(), "it is locked");
+    let token = site.token().await;
+    assert!(site.recovery.reset_and_sign_in(new(&token, NEW), None).await.is_ok());
+    assert!(site.sign_in(NEW).await.is_some());
 }
 
 /// contract 4: the link shows the address to be the owner's
@@ -407,6 +441,10 @@ impl AccountStore for Meddled {
 
     async fn list(&self, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError> {
         self.inner.list(after, limit).await
+    }
+
+    async fn search(&self, text: &str, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError> {
+        self.inner.search(text, after, limit).await
     }
 
     async fn marked(&self, limit: usize) -> Result<Vec<Account>, StoreError> {

@@ -5,6 +5,7 @@ mod audit;
 mod counters;
 mod invitations;
 mod one_time;
+mod outbox;
 mod races;
 mod search;
 

@@ -25,6 +25,8 @@ mod lifecycle;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod mongo_accounts;
 #[cfg(test)]
 mod pages;

@@ -10,6 +10,8 @@ pub mod cookie_jar;
 pub mod fault_proxy;
 pub mod form;
 pub mod gateway;
+pub mod mail_sink;
+pub mod mailbox;
 pub mod message;
 pub mod mongo_server;
 pub mod program;
