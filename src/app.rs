@@ -33,7 +33,7 @@ use crate::store::sqlite::{
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
 use crate::throttle::{CounterKeys, Throttle};
-use background::{Background, Work};
+use background::{Background, House};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -175,23 +175,9 @@ impl App {
             settings: settings.sessions,
             verify_email: settings.accounts.verify_email,
         });
-        let recovery = Arc::new(Recovery {
-            accounts: Arc::clone(&accounts),
-            hasher: hasher.clone(),
-            clock: Arc::clone(&clock),
-            tokens: tokens.clone(),
-            outbox: Arc::clone(&outbox),
-            throttle: Arc::clone(&throttle),
-            audit: Arc::clone(&audit),
-            marks: marks.clone(),
-            login: Arc::clone(&login),
-            settings: settings.accounts.clone(),
-            prefix: settings.server.prefix.clone(),
-            sends_mail: settings.email.transport.is_some(),
-        });
         let email_confirmation = Arc::new(EmailConfirmation {
             accounts: Arc::clone(&accounts),
-            tokens,
+            tokens: tokens.clone(),
             outbox: Arc::clone(&outbox),
             throttle: Arc::clone(&throttle),
             audit: Arc::clone(&audit),
@@ -208,6 +194,20 @@ impl App {
             audit: Arc::clone(&audit),
             clock: Arc::clone(&clock),
             settings: Arc::clone(&settings),
+        });
+        let recovery = Arc::new(Recovery {
+            accounts: Arc::clone(&accounts),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            tokens,
+            outbox: Arc::clone(&outbox),
+            throttle: Arc::clone(&throttle),
+            audit: Arc::clone(&audit),
+            marks: marks.clone(),
+            login: Arc::clone(&login),
+            settings: settings.accounts.clone(),
+            prefix: settings.server.prefix.clone(),
+            sends_mail: settings.email.transport.is_some(),
         });
         let writer = Writer {
             accounts: Arc::clone(&accounts),
@@ -301,15 +301,17 @@ impl App {
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
         let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
-        let work = Work {
+        let house = House {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
+            counters: Arc::clone(&self.counters),
+            one_time: Arc::clone(&self.one_time),
             invitations: Arc::clone(&self.invitations),
             audit: Arc::clone(&self.audit),
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),
         };
-        let housekeeping = Background::start("background", move |stopped| work.run(stopped));
+        let housekeeping = Background::start("background", move |stopped| background::keep_house(house, stopped));
         let delivery = Arc::clone(&self.delivery);
         // On a thread of its own: a mail server that hangs keeps no mark waiting.
         let sending = Background::start("mail", move |stopped| delivery.run(stopped));

@@ -9,12 +9,15 @@ mod healthcheck;
 pub mod invite;
 pub mod mail;
 pub mod password_input;
+mod schema;
 mod secret;
 mod serve;
 pub mod session;
 pub mod user;
 
 pub use failure::Failure;
+#[cfg(test)]
+pub(crate) use schema::SCHEMA;
 
 use crate::config;
 use clap::{Args, Parser, Subcommand};
@@ -99,6 +102,8 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Print the JSON Schema of the configuration
+    Schema,
     /// Print the completions for a shell
     Completions {
         /// Shell to print them for
@@ -169,6 +174,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Hash => hash::run(&mut std::io::stdout().lock()),
         Command::Secret => secret::run(&mut std::io::stdout().lock()),
         Command::Healthcheck { url, config } => healthcheck::run(url.as_deref(), config.config.as_deref()),
+        Command::Schema => schema::run(&mut std::io::stdout().lock()),
         Command::Completions { shell } => completions::run::<CommandLine>(shell, &mut std::io::stdout().lock()),
     }
 }

@@ -109,7 +109,7 @@ impl EmailConfirmation {
         if is_done || !self.fits(&record, &account).await? || self.belongs_to_another(&account, address).await? {
             return Ok(None);
         }
-        if !self.throttle.confirmation_to(address).await? {
+        if !self.throttle.mail_to(address).await? {
             return Ok(None);
         }
         let (token, until) = self.tokens.issue(Purpose::EmailConfirmation, &record, LIFETIME).await?;

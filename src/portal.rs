@@ -21,7 +21,7 @@ mod redirect;
 mod reset_cookie;
 mod submission;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod user;
 
 use crate::account::AccountId;

@@ -45,14 +45,6 @@ pub struct NewAccount {
     pub client: Client,
 }
 
-/// What came of a registration whose answer must not tell whether an account was made.
-pub struct Discreet {
-    /// The account, unless the address has one.
-    pub made: Option<Account>,
-    /// Whether the address must be confirmed before signing in; the same whether or not an account was made.
-    pub must_confirm: bool,
-}
-
 /// Why no account was made.
 #[derive(Debug)]
 pub enum RegistrationError {
@@ -123,18 +115,17 @@ impl Registration {
     }
 
     /// The same for whoever must not learn whether an address has an account: an address that has one is answered like a new one,
-    /// for the same work, and its owner is told by mail.
+    /// for the same work, and its owner is told by mail. The account that was made, or would have been.
     ///
     /// # Errors
     /// See [`RegistrationError`]; never a taken address.
-    pub async fn register_discreetly(&self, new: &NewAccount) -> Result<Discreet, RegistrationError> {
+    pub async fn register_discreetly(&self, new: &NewAccount) -> Result<Account, RegistrationError> {
         match self.register(new).await {
-            Ok(account) => Ok(Discreet { must_confirm: self.must_confirm(&account), made: Some(account) }),
             Err(RegistrationError::EmailTaken(unmade)) => {
                 self.answer_as_if_new(&unmade, new).await?;
-                Ok(Discreet { must_confirm: self.must_confirm(&unmade), made: None })
+                Ok(*unmade)
             }
-            Err(error) => Err(error),
+            made => made,
         }
     }
 
@@ -149,14 +140,13 @@ impl Registration {
     }
 
     async fn make(&self, new: &NewAccount) -> Result<Account, RegistrationError> {
-        self.throttle.knock(&new.client)?;
         let invitation = self.invitation(&new.invite).await?;
         let values = Values::check(new, invitation.as_ref(), &self.settings, self.hasher.algorithm())?;
-        let admission = self.throttle.request(Endpoint::Register, &new.client).await?;
+        let counted = self.throttle.request(Endpoint::Register, &new.client).await?;
         let made = self.make_of(new, values, invitation).await;
-        // An address that is taken costs the same work as one that is not: forms must not tell them apart.
-        if matches!(made, Ok(_) | Err(RegistrationError::EmailTaken(_) | RegistrationError::Busy | RegistrationError::Unavailable(_))) {
-            self.throttle.give_back(admission).await;
+        // A taken address is given back as a new one is: forms must not tell them apart, not even by the time it takes.
+        if !matches!(made, Err(RegistrationError::UsernameTaken | RegistrationError::InviteInvalid)) {
+            self.throttle.give_back(counted).await;
         }
         made
     }
@@ -268,12 +258,6 @@ impl From<StoreError> for RegistrationError {
 impl From<HashError> for RegistrationError {
     fn from(_: HashError) -> Self {
         Self::Busy
-    }
-}
-
-impl From<TooMany> for RegistrationError {
-    fn from(limit: TooMany) -> Self {
-        Self::TooMany(limit)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod flood;
 mod keys;
+mod mails;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -66,12 +67,12 @@ pub enum Policy {
     Client,
     /// Mails with a reset link to one address.
     Resets,
+    /// Mails with links that one account asks for.
+    Mails,
     /// Failures for one account from anywhere: it is locked for a time.
     Lockout,
     /// Failures for one account of one browser that it knows.
     Device,
-    /// Mails with a link to confirm an address, asked for by one account.
-    Confirmations,
     /// Everything of one client, in this process.
     Flood,
 }
@@ -100,12 +101,6 @@ struct Budget {
     policy: Policy,
     charge: Charge,
 }
-
-/// Mails a day that tell one account of sign-ins: a program that signs in anew each minute must not bury its owner.
-const NOTICES: Limit = Limit { most: 10, per: Duration::from_hours(24) };
-
-/// Mails an hour with links to confirm an address, or that tell its owner of an attempt to: nobody's mailbox is to be filled.
-const CONFIRMATIONS: Limit = Limit { most: 5, per: Duration::from_hours(1) };
 
 impl Throttle {
     /// Counts where the lockouts are counted.
@@ -180,34 +175,6 @@ impl Throttle {
         let budgets = vec![resets, self.requests(Endpoint::ResetRequest, client), self.of_client(client)];
         let (admission, _) = self.take(Endpoint::ResetRequest, budgets, self.clock.now()).await?;
         Ok(admission)
-    }
-
-    /// Whether the account may have one more mail that tells of a sign-in. Counts it.
-    ///
-    /// # Errors
-    /// When the store failed.
-    pub async fn notice(&self, account: AccountId) -> Result<bool, StoreError> {
-        let key = self.keys.name("sign-in notices", &[&Target::subject_of(account)]);
-        Ok(self.counters.count(&key, NOTICES, self.clock.now()).await?.allowed)
-    }
-
-    /// Counts a mail with a link to confirm an address: asked for by this account, it may go to anybody.
-    ///
-    /// # Errors
-    /// See [`Throttled`].
-    pub async fn confirmation_by(&self, account: AccountId) -> Result<(), Throttled> {
-        let charge = self.charge("confirmations by", &[&Target::subject_of(account)], CONFIRMATIONS);
-        self.take(Endpoint::CurrentPassword, vec![Budget { policy: Policy::Confirmations, charge }], self.clock.now()).await.map(|_| ())
-    }
-
-    /// Whether one more mail may go to an address that anybody can have typed. Counts it; asked when the mail is written, so that
-    /// on a request's path every address costs the same.
-    ///
-    /// # Errors
-    /// When the store failed.
-    pub async fn confirmation_to(&self, address: &Email) -> Result<bool, StoreError> {
-        let key = self.keys.name("confirmations to", &[address.canonical()]);
-        Ok(self.counters.count(&key, CONFIRMATIONS, self.clock.now()).await?.allowed)
     }
 
     /// Gives back what was counted for an attempt that succeeded, or of which nothing was decided. Best effort: what is not given
@@ -297,9 +264,9 @@ impl Policy {
             Self::Requests => "requests",
             Self::Client => "client",
             Self::Resets => "resets",
+            Self::Mails => "mails",
             Self::Lockout => "lockout",
             Self::Device => "device",
-            Self::Confirmations => "confirmations",
             Self::Flood => "flood",
         }
     }
@@ -308,7 +275,7 @@ impl Policy {
     fn is_given_back(self, endpoint: Endpoint) -> bool {
         match self {
             Self::Requests => endpoint == Endpoint::ResetConfirm,
-            Self::Resets | Self::Confirmations => false,
+            Self::Resets | Self::Mails => false,
             Self::Attempts | Self::Client | Self::Lockout | Self::Device | Self::Flood => true,
         }
     }

@@ -5,7 +5,7 @@ use crate::clock::SharedClock;
 use crate::invitation::Invitations;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
-use crate::store::StoreError;
+use crate::store::{CounterStore, OneTimeStore, StoreError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use std::future::Future;
@@ -18,23 +18,13 @@ use tokio::time::{MissedTickBehavior, interval};
 /// How often marks that others left are looked for: a lock by a command holds within a second.
 const MARKS: Duration = Duration::from_millis(500);
 
-/// How often expired sessions are removed.
+/// How often what has expired is removed.
 const PURGE: Duration = Duration::from_mins(1);
 
 /// A thread's handle; dropping it tells the thread to stop, and waits for it.
 pub(super) struct Background {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// What it works on.
-pub(super) struct Work {
-    pub(super) marks: SessionMarks,
-    pub(super) sessions: Arc<dyn SessionStore>,
-    pub(super) invitations: Arc<Invitations>,
-    pub(super) audit: Arc<Audit>,
-    pub(super) audit_retention: Duration,
-    pub(super) clock: SharedClock,
 }
 
 /// Comes when the thread is to stop.
@@ -63,33 +53,50 @@ impl Drop for Background {
     }
 }
 
-impl Work {
-    /// Removes what has expired.
+/// What is kept in order.
+pub(super) struct House {
+    pub(super) marks: SessionMarks,
+    pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) counters: Arc<dyn CounterStore>,
+    pub(super) one_time: Arc<dyn OneTimeStore>,
+    pub(super) invitations: Arc<Invitations>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) audit_retention: Duration,
+    pub(super) clock: SharedClock,
+}
+
+impl House {
+    /// Removes what has expired; what cannot be keeps nothing else.
     async fn purge(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.sessions.purge(now).await?;
-        self.invitations.tidy().await?;
-        self.audit.purge(now.minus(self.audit_retention)).await
+        let (sessions, counters, one_time, invitations, audit) = tokio::join!(
+            self.sessions.purge(now),
+            self.counters.purge(now),
+            self.one_time.purge(now),
+            self.invitations.tidy(),
+            self.audit.purge(now.minus(self.audit_retention)),
+        );
+        sessions.and(counters).and(one_time).and(invitations.map(|_| ())).and(audit)
     }
+}
 
-    /// Finishes marks that others left, and removes what has expired.
-    pub(super) async fn run(self, mut stopped: Stopped) {
-        let (mut marking, mut purging) = (interval(MARKS), interval(PURGE));
-        marking.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        purging.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
-        loop {
-            let done = tokio::select! {
-                _ = &mut stopped => return,
-                _ = marking.tick() => self.marks.finish().await,
-                _ = purging.tick() => self.purge().await,
-            };
-            if let Err(error) = &done
-                && !failing
-            {
-                tracing::warn!(%error, "changes of accounts are not yet known to all sessions, trying again");
-            }
-            failing = done.is_err();
+/// Finishes marks that others left, and removes what has expired.
+pub(super) async fn keep_house(house: House, mut stopped: Stopped) {
+    let (mut marking, mut purging) = (interval(MARKS), interval(PURGE));
+    marking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    purging.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        let done = tokio::select! {
+            _ = &mut stopped => return,
+            _ = marking.tick() => house.marks.finish().await,
+            _ = purging.tick() => house.purge().await,
+        };
+        if let Err(error) = &done
+            && !failing
+        {
+            tracing::warn!(%error, "changes of accounts are not yet known to all sessions, trying again");
         }
+        failing = done.is_err();
     }
 }

@@ -17,8 +17,8 @@ pub(super) fn check(root: &Section<'_>, settings: &Settings) {
     policy(root, settings);
     rules(root, settings);
     routes(root, settings);
-    mail(root, settings);
     confirmation(root, settings);
+    mail(root, settings);
     if matches!(&settings.stores.users, UserStore::Mongo(url) if url.is_exposed()) {
         warn(root, "stores.users", "accounts cross the network unencrypted; add tls=true to the options of the address");
     }
@@ -97,7 +97,7 @@ fn mail(root: &Section<'_>, settings: &Settings) {
         _ => {}
     }
     let named = settings.routes.iter().any(|route| matches!(route.host, Some(HostPattern::Exact(_))));
-    if settings.portal.url.is_none() && !named {
+    if settings.portal.url.is_none() && !named && !settings.server.is_for_this_machine() {
         error(
             root,
             KEY,

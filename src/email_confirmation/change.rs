@@ -79,7 +79,7 @@ impl EmailConfirmation {
         if !self.is_possible(base) {
             return Err(ChangeError::NoMail);
         }
-        self.throttle.confirmation_by(account.id).await?;
+        self.throttle.mail_for(account.id).await?;
         Ok(self.post_link(account.id, &account.email, base, client).await?)
     }
 
@@ -93,8 +93,15 @@ impl EmailConfirmation {
 
     async fn try_change(&self, account: &Account, change: &AddressChange) -> Result<Email, ChangeError> {
         let address = check(account, &change.email)?;
-        self.verify(account, change).await?;
-        self.throttle.confirmation_by(account.id).await?;
+        let counted = self.throttle.attempt(Endpoint::CurrentPassword, &change.client, &Target::from(account)).await?;
+        let verified = self.hasher.verify(&change.current_password, Some(&account.password)).await;
+        if matches!(verified, Ok(false)) {
+            self.throttle.failed(counted).await;
+            return Err(ChangeError::WrongPassword);
+        }
+        self.throttle.give_back(counted).await;
+        verified?;
+        self.throttle.mail_for(account.id).await?;
         self.want(account, &address).await?;
         if self.belongs_to_another(account, &address).await? {
             self.tell_owner(&address, change.base.as_deref(), &change.client).await?;
@@ -102,18 +109,6 @@ impl EmailConfirmation {
             self.post_link(account.id, &address, change.base.as_deref(), &change.client).await?;
         }
         Ok(address)
-    }
-
-    /// Checks the current password, within its limits.
-    async fn verify(&self, account: &Account, change: &AddressChange) -> Result<(), ChangeError> {
-        let attempt = self.throttle.attempt(Endpoint::CurrentPassword, &change.client, &Target::from(account)).await?;
-        let verified = self.hasher.verify(&change.current_password, Some(&account.password)).await;
-        if matches!(verified, Ok(false)) {
-            self.throttle.failed(attempt).await;
-            return Err(ChangeError::WrongPassword);
-        }
-        self.throttle.give_back(attempt).await;
-        Ok(verified.map(|_| ())?)
     }
 
     /// Keeps the wish for as long as a mail may be under way and its link then works.

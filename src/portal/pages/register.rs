@@ -95,10 +95,10 @@ async fn by_form(call: &Call, fields: &Fields) -> Response {
         client: call.client(),
     };
     match call.portal.registration.register_discreetly(&new).await {
-        Ok(discreet) => {
-            let notice = if discreet.must_confirm { "confirm" } else { "registered" };
+        Ok(account) => {
+            let notice = if call.portal.registration.must_confirm(&account) { "confirm" } else { "registered" };
             let mut response = call.to_page(StatusCode::SEE_OTHER, &format!("/login?{notice}{}", rd_query('&', onward.asked_for())));
-            call.give_registration(&mut response, discreet.made.as_ref());
+            call.remember_browser(&mut response, &account);
             response
         }
         Err(RegistrationError::Invalid(problems)) => again(StatusCode::BAD_REQUEST, &problems.into()),
