@@ -128,6 +128,17 @@ pub struct ServerSettings {
     pub methods: Vec<Method>,
 }
 
+impl ServerSettings {
+    /// Whether nobody but this machine's own users and programs can reach it, through no proxy either.
+    #[must_use]
+    pub fn is_for_this_machine(&self) -> bool {
+        let tls = self.tls.iter().flat_map(|tls| &tls.listen);
+        let is_loopback = |address: &ListenAddress| matches!(address, ListenAddress::Tcp(tcp) if tcp.ip().is_loopback());
+        let behind_proxy = self.trusted_proxies.unix || !self.trusted_proxies.networks.is_empty();
+        !behind_proxy && self.listen.iter().chain(tls).all(is_loopback)
+    }
+}
+
 /// Peers that are believed about whom they speak for.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies {

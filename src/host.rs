@@ -49,6 +49,13 @@ impl Host {
         self.0 == domain || self.0.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
     }
 
+    /// Whether it is `localhost` or a loopback address.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let address = self.0.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        self.0 == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+
     /// Whether it is `localhost` or an address literal.
     #[must_use]
     pub fn is_local_or_literal(&self) -> bool {

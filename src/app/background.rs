@@ -3,6 +3,7 @@
 use crate::clock::SharedClock;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
+use crate::store::{CounterStore, OneTimeStore, StoreError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use std::future::Future;
@@ -15,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 /// How often marks that others left are looked for: a lock by a command holds within a second.
 const MARKS: Duration = Duration::from_millis(500);
 
-/// How often expired sessions are removed.
+/// How often what has expired is removed.
 const PURGE: Duration = Duration::from_mins(1);
 
 /// A thread's handle; dropping it tells the thread to stop, and waits for it.
@@ -50,8 +51,26 @@ impl Drop for Background {
     }
 }
 
-/// Finishes marks that others left, and removes expired sessions.
-pub(super) async fn keep_house(marks: SessionMarks, sessions: Arc<dyn SessionStore>, clock: SharedClock, mut stopped: Stopped) {
+/// What is kept in order.
+pub(super) struct House {
+    pub(super) marks: SessionMarks,
+    pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) counters: Arc<dyn CounterStore>,
+    pub(super) one_time: Arc<dyn OneTimeStore>,
+    pub(super) clock: SharedClock,
+}
+
+impl House {
+    /// Removes what has expired.
+    async fn purge(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let (sessions, counters, one_time) = tokio::join!(self.sessions.purge(now), self.counters.purge(now), self.one_time.purge(now));
+        sessions.and(counters).and(one_time)
+    }
+}
+
+/// Finishes marks that others left, and removes what has expired.
+pub(super) async fn keep_house(house: House, mut stopped: Stopped) {
     let (mut marking, mut purging) = (interval(MARKS), interval(PURGE));
     marking.set_missed_tick_behavior(MissedTickBehavior::Delay);
     purging.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -59,8 +78,8 @@ pub(super) async fn keep_house(marks: SessionMarks, sessions: Arc<dyn SessionSto
     loop {
         let done = tokio::select! {
             _ = &mut stopped => return,
-            _ = marking.tick() => marks.finish().await,
-            _ = purging.tick() => sessions.purge(clock.now()).await,
+            _ = marking.tick() => house.marks.finish().await,
+            _ = purging.tick() => house.purge().await,
         };
         if let Err(error) = &done
             && !failing

@@ -77,7 +77,7 @@ fn mail(root: &Section<'_>, settings: &Settings) {
         _ => {}
     }
     let named = settings.routes.iter().any(|route| matches!(route.host, Some(HostPattern::Exact(_))));
-    if settings.portal.url.is_none() && !named {
+    if settings.portal.url.is_none() && !named && !settings.server.is_for_this_machine() {
         error(
             root,
             KEY,

@@ -5,16 +5,18 @@ use super::Visit;
 use crate::config::{ListenAddress, Settings};
 use crate::host::HostPattern;
 
-/// The origin that links begin with: `portal.url`; without it the asked host, where a route names exactly that one.
+/// The origin that links begin with: `portal.url`; without it the asked host, where a route names exactly that one, or
+/// where nobody but this machine can ask and the host is this machine.
 #[must_use]
 pub(super) fn base(settings: &Settings, visit: &Visit) -> Option<String> {
     if let Some(url) = &settings.portal.url {
         return Some(url.origin());
     }
     let named = settings.routes.iter().any(|route| matches!(&route.host, Some(HostPattern::Exact(host)) if *host == visit.host));
-    let local = settings.local_hosts_only.as_ref().is_some_and(|hosts| visit.host.is_local_or_literal() || hosts.contains(&visit.host));
+    let here = settings.server.is_for_this_machine() && visit.host.is_loopback();
+    let demo = settings.local_hosts_only.as_ref().is_some_and(|hosts| visit.host.is_local_or_literal() || hosts.contains(&visit.host));
     let scheme = if visit.https { "https" } else { "http" };
-    (named || local).then(|| format!("{scheme}://{}{}", visit.host, port(settings, visit)))
+    (named || here || demo).then(|| format!("{scheme}://{}{}", visit.host, port(settings, visit)))
 }
 
 /// The port that was asked for, if it is one that we listen at: another one of the same machine may be anybody's.
@@ -50,7 +52,7 @@ mod tests {
 
     #[test]
     fn without_a_portal_only_a_host_that_a_route_names_can_be_led_to() {
-        let yaml = "server: { listen: ['127.0.0.1:8080'] }\n\
+        let yaml = "server: { listen: ['0.0.0.0:8080'] }\n\
             routes: [{ host: wiki.example.com, upstream: sample }, { host: '*.example.org', upstream: sample }, { upstream: sample }]";
         let settings = loaded(yaml);
         for (origin, expected) in [
@@ -65,9 +67,28 @@ mod tests {
         }
     }
 
+    /// Somebody who tries it out on their own machine; behind a proxy it is others who ask
+    #[test]
+    fn what_this_machine_alone_can_reach_leads_to_this_machine() {
+        let yaml = "server: { listen: ['127.0.0.1:8080', '[::1]:8080'] }\nroutes: [{ upstream: sample }]";
+        let settings = loaded(yaml);
+        for (origin, expected) in [
+            ("http://127.0.0.1:8080", Some("http://127.0.0.1:8080")),
+            ("http://localhost:8080", Some("http://localhost:8080")),
+            ("http://[::1]:8080", Some("http://[::1]:8080")),
+            ("http://evil.test:8080", None),
+            ("http://localhost.evil.test", None),
+            ("http://192.0.2.1:8080", None),
+        ] {
+            assert_eq!(base_at(&settings, origin).as_deref(), expected, "{origin}");
+        }
+        let proxied = loaded(&yaml.replace("8080'] }", "8080'], trusted_proxies: ['127.0.0.1/32'] }"));
+        assert_eq!(base_at(&proxied, "http://localhost:8080"), None);
+    }
+
     #[test]
     fn the_demo_leads_to_wherever_it_was_reached_on_this_machine() {
-        let mut settings = loaded("server: { listen: ['127.0.0.1:0'] }\nroutes: [{ upstream: sample }]");
+        let mut settings = loaded("server: { listen: ['0.0.0.0:0'] }\nroutes: [{ upstream: sample }]");
         settings.local_hosts_only = Some(vec![]);
         assert_eq!(base_at(&settings, "http://localhost:41234").as_deref(), Some("http://localhost:41234"));
         assert_eq!(base_at(&settings, "http://evil.test:41234"), None);
