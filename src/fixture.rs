@@ -15,6 +15,7 @@ use crate::login::{Attempt, Login, LoginError, SignedIn};
 use crate::mail::Outbox;
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
+use crate::sealing::Sealer;
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
@@ -96,7 +97,8 @@ impl Fixture {
         let hasher = Hasher::start_patient(settings.hash);
         let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
         let audit = Arc::new(Audit { store: Arc::new(SqliteAudit::new(Arc::clone(&database))), clock: Arc::clone(&clock) });
-        let outbox = Arc::new(Outbox { store: Arc::new(SqliteOutbox::new(database)), clock: Arc::clone(&clock) });
+        let sealer = Sealer::derive(&Secret::new("a secret for tests, long enough for all".to_owned()), None);
+        let outbox = Arc::new(Outbox::new(Arc::new(SqliteOutbox::new(database)), Arc::clone(&clock), sealer));
         let lockout = Arc::new(Lockout {
             counters: Arc::new(MemoryCounters::default()),
             clock: Arc::clone(&clock),
