@@ -191,8 +191,7 @@ impl Portal {
             audit,
             outbox,
             mail_catcher,
-        } =
-            use_cases;
+        } = use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
