@@ -41,6 +41,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use routes::{Own, Way};
 use std::sync::Arc;
 use std::time::Instant;
+pub use upstream::Pool;
 use upstream::Server;
 use verify::Question;
 
