@@ -22,9 +22,9 @@ fn check(path: &Path, out: &mut impl Write, err: &mut impl Write) -> Result<Sett
     for warning in &loaded.warnings {
         writeln!(err, "warning: {warning}")?;
     }
-    loaded.tested()?;
+    let settings = loaded.tested()?.settings;
     writeln!(out, "{} is valid", path.display())?;
-    Ok(loaded.settings)
+    Ok(settings)
 }
 
 #[cfg(test)]
