@@ -100,6 +100,8 @@ pub struct ServerSettings {
     pub tls: Option<TlsSettings>,
     /// Networks whose `X-Forwarded-For` and `-Proto` are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Where Envoy's gRPC `ext_authz` is answered.
+    pub ext_authz_grpc: Option<ListenAddress>,
     /// Path under which the gateway's own pages live, for example `/auth`; no trailing slash.
     pub prefix: String,
     /// Worker threads; `None` for one per core.

@@ -14,8 +14,10 @@ mod routes;
 mod upstream;
 mod verify;
 
+pub use client::Peer;
 pub use connection::Connections;
 pub use routes::{Routes, RoutesError, wants_sample};
+pub use verify::ExtAuthz;
 
 use crate::app::App;
 use crate::config::Settings;
@@ -111,7 +113,7 @@ impl Gateway {
             return self.methods(exchange).map(Some);
         }
         let facts = Facts::establish(exchange, &parts.settings)?;
-        passage.request_id = request_id(exchange, &facts);
+        passage.request_id = request_id(&exchange.req_header().headers, &facts);
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
         let facts = passage.facts.insert(Arc::new(facts)).clone();
         if !parts.routes.knows(&facts.host) {
@@ -261,7 +263,6 @@ impl ProxyHttp for Gateway {
         exchange.set_write_timeout(Some(idle));
         exchange.set_total_drain_timeout(Some(exchange::LINGER));
         if Question::of(exchange.req_header(), &self.0.settings.server.prefix).is_some() {
-            passage.request_id = new_request_id();
             let response = self.verify(exchange, passage).await;
             return exchange::write(exchange, response).await.map(|()| true);
         }
@@ -444,10 +445,10 @@ fn fault_of(error: &Error) -> Option<Fault> {
 }
 
 /// A trusted proxy's `X-Request-Id` if it is a plain word, else a new one.
-fn request_id(exchange: &Exchange, facts: &Facts) -> String {
+fn request_id(headers: &HeaderMap, facts: &Facts) -> String {
     let plain =
         |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    let given = exchange.req_header().headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(plain);
+    let given = headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(plain);
     given.filter(|_| facts.behind_proxy).map_or_else(new_request_id, str::to_owned)
 }
 

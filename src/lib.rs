@@ -1,9 +1,10 @@
 //! Portcullis: a login in front of any application.
 //!
-//! The tree in reading order. A request: [`server`] accepts it, [`gateway`] carries it, [`target`] and [`host`] say what
-//! it asks for, [`gate`] decides by [`policy`], [`identity`] is what an upstream is told. Our own pages: [`portal`], over
-//! the use cases [`login`], [`registration`], [`profile`] and [`administration`], over [`account`] and [`session`], which
-//! [`store`] keeps and [`session_marks`] keeps in step. [`app`] puts it together from [`config`]; [`cli`] runs it.
+//! The tree in reading order. A request: [`server`] accepts it, [`gateway`] carries it, [`target`], [`host`] and [`address`] say
+//! what it asks for, [`routing`] where it goes, [`gate`] decides by [`policy`], [`identity`] is what an upstream is told, and
+//! [`explain`] says why. Our own pages: [`portal`], over the use cases [`login`], [`registration`], [`profile`] and
+//! [`administration`], over [`account`] and [`session`], which [`store`] keeps and [`session_marks`] keeps in step. [`app`] puts
+//! it together from [`config`]; [`cli`] runs it.
 
 pub mod account;
 pub mod address;

@@ -29,7 +29,7 @@ pub struct ExplainArguments {
     json: bool,
     /// Method
     method: String,
-    /// Whole address, for example https://wiki.example.com/page
+    /// Whole address: scheme, host, path
     url: String,
 }
 

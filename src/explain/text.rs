@@ -43,8 +43,9 @@ pub(super) fn mismatch(condition: Condition, rule: &Rule) -> String {
 /// Why the verdict is what it is.
 pub(super) fn reason(verdict: Verdict, requirement: &Requirement<'_>, rule: Option<&Rule>) -> String {
     let named = rule.map(|rule| {
-        let groups = listed(&rule.groups).map(|groups| format!("in a group of {groups}"));
-        let users = listed(&rule.users).map(|users| format!("one of the users {users}"));
+        let groups = listed(&rule.groups)
+            .map(|groups| if rule.groups.len() == 1 { format!("in the group {groups}") } else { format!("in one of the groups {groups}") });
+        let users = listed(&rule.users).map(|users| if rule.users.len() == 1 { users } else { format!("one of {users}") });
         groups.into_iter().chain(users).collect::<Vec<_>>().join(" or ")
     });
     let named = named.filter(|_| requirement.only.is_some());

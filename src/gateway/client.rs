@@ -28,10 +28,13 @@ impl Peer {
     /// The peer of a connection, as Pingora knows it.
     #[must_use]
     pub fn of(address: Option<&SocketAddr>) -> Self {
-        match address.and_then(SocketAddr::as_inet) {
-            Some(address) => Self::Address(canonical(address.ip())),
-            None => Self::Unix,
-        }
+        Self::at(address.and_then(SocketAddr::as_inet).map(std::net::SocketAddr::ip))
+    }
+
+    /// The peer at this address; `None` on a Unix socket.
+    #[must_use]
+    pub fn at(address: Option<IpAddr>) -> Self {
+        address.map_or(Self::Unix, |address| Self::Address(canonical(address)))
     }
 
     /// Its address, where it has one.

@@ -1,59 +1,84 @@
 //! Forward-auth: a front proxy asks about each request whether it may pass. The decision is the proxy's own; here the
 //! question is read, and the answer written as each front takes it.
 
+mod ext_authz;
 mod front;
 
-use super::decision::{Asked, Decision, Mode, Outcome, SignIn};
+use super::client::Peer;
+use super::decision::{Asked, Mode, Outcome, SignIn};
 use super::exchange::Facts;
-use super::{Gateway, Passage, redirect, request_id};
-use crate::gateway::client::Peer;
+use super::{Gateway, Passage, new_request_id, redirect, request_id};
 use crate::identity::Identity;
 use crate::portal::error_page::Fault;
 use bytes::Bytes;
+pub use ext_authz::ExtAuthz;
 use front::Front;
 pub use front::Question;
 use http::header::{CACHE_CONTROL, LOCATION};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use pingora::proxy::Session as Exchange;
 use std::sync::Arc;
 
+/// A request that a front proxy told of.
+struct Told<'a> {
+    front: Front,
+    facts: &'a Facts,
+    headers: &'a HeaderMap,
+    request_id: &'a str,
+}
+
+/// What a front proxy is answered.
+struct Answered {
+    response: Response<Bytes>,
+    /// Name of the decision in the log.
+    decision: &'static str,
+    names_methods: bool,
+}
+
 impl Gateway {
-    /// Answers a front proxy. Only proxies that are trusted are answered: anybody else could ask in the name of a client.
+    /// Answers a front proxy that asks over HTTP.
     pub(super) async fn verify(&self, exchange: &Exchange, passage: &mut Passage) -> Response<Bytes> {
-        let fault = match self.verdict_for_front(exchange, passage).await {
-            Ok(response) => return response,
-            Err(fault) => fault,
+        let headers = &exchange.req_header().headers;
+        passage.request_id = new_request_id();
+        let answered = match self.read_question(exchange) {
+            Ok((front, facts)) => {
+                passage.request_id = request_id(headers, &facts);
+                let facts = passage.facts.insert(Arc::new(facts)).clone();
+                self.answer_front(&Told { front, facts: &facts, headers, request_id: &passage.request_id }).await
+            }
+            Err(fault) => self.refuse_front(&fault, headers, &passage.request_id),
         };
-        passage.decision = match fault.status() {
-            StatusCode::BAD_REQUEST => "bad_request",
-            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
-            StatusCode::UNAUTHORIZED => "unauthorized",
-            _ => "forbidden",
-        };
-        self.write_fault(exchange, passage, &fault)
+        passage.decision = answered.decision;
+        answered.response
     }
 
-    async fn verdict_for_front(&self, exchange: &Exchange, passage: &mut Passage) -> Result<Response<Bytes>, Fault> {
+    /// Only proxies that are trusted are answered: anybody else could ask in the name of a client.
+    fn read_question(&self, exchange: &Exchange) -> Result<(Front, Facts), Fault> {
         let (settings, request) = (&self.0.settings, exchange.req_header());
         let peer = Peer::of(exchange.client_addr());
         if !peer.is_trusted(&settings.server.trusted_proxies) {
-            tracing::warn!(peer = %peer, "refused a question of a front proxy that server.trusted_proxies does not name");
+            tracing::warn!(%peer, "refused the question of a proxy that is not in server.trusted_proxies");
             return Err(Fault::UntrustedProxy);
         }
         let question = Question::of(request, &settings.server.prefix).ok_or(Fault::NotFound)?;
         let front = question.front.ok_or(Fault::NotFound)?;
-        let facts = Arc::new(question.original(front, request)?.facts(&request.headers, peer, settings)?);
-        passage.request_id = request_id(exchange, &facts);
-        passage.facts = Some(facts.clone());
-        let route = self.route_told_of(&facts)?;
-        let Decision { verdict, outcome, .. } =
-            self.judge(Asked { facts: &facts, headers: &request.headers, route, mode: Mode::ForwardAuth }).await;
-        passage.decision = verdict.name();
-        match outcome {
-            Outcome::Pass(pass) => Ok(self.yes(pass.identity.as_deref())),
-            Outcome::SignIn(sign_in) => Ok(self.to_login(exchange, passage, front, sign_in)),
-            Outcome::Refuse(fault) => Err(fault),
-        }
+        let facts = question.original(front, request)?.facts(&request.headers, peer, settings)?;
+        Ok((front, facts))
+    }
+
+    async fn answer_front(&self, told: &Told<'_>) -> Answered {
+        let route = match self.route_told_of(told.facts) {
+            Ok(route) => route,
+            Err(fault) => return self.refuse_front(&fault, told.headers, told.request_id),
+        };
+        let asked = Asked { facts: told.facts, headers: told.headers, route, mode: Mode::ForwardAuth };
+        let decision = self.judge(asked).await;
+        let response = match decision.outcome {
+            Outcome::Pass(pass) => self.yes(pass.identity.as_deref()),
+            Outcome::SignIn(sign_in) => self.to_login(told, sign_in),
+            Outcome::Refuse(fault) => self.refuse_front(&fault, told.headers, told.request_id).response,
+        };
+        Answered { response, decision: decision.verdict.name(), names_methods: decision.names_methods }
     }
 
     /// The route of the request asked about. What we do not serve, the proxy would refuse with several statuses; fronts
@@ -83,14 +108,14 @@ impl Gateway {
     }
 
     /// Sends the browser to the login, in the way that the front passes on.
-    fn to_login(&self, exchange: &Exchange, passage: &Passage, front: Front, sign_in: SignIn) -> Response<Bytes> {
+    fn to_login(&self, told: &Told<'_>, sign_in: SignIn) -> Response<Bytes> {
         let SignIn { status, location, login_url } = sign_in;
-        match front {
+        match told.front {
             Front::Haproxy | Front::Traefik | Front::Caddy | Front::Envoy => redirect(status, &location),
             Front::Nginx | Front::Skipper => {
                 let fault = Fault::Unauthorized { login_url, in_frame: false };
-                let mut response = self.write_fault(exchange, passage, &fault);
-                if front == Front::Nginx
+                let mut response = self.refuse_front(&fault, told.headers, told.request_id).response;
+                if told.front == Front::Nginx
                     && let Ok(location) = HeaderValue::from_str(&location)
                 {
                     response.headers_mut().insert(LOCATION, location);
@@ -100,7 +125,14 @@ impl Gateway {
         }
     }
 
-    fn write_fault(&self, exchange: &Exchange, passage: &Passage, fault: &Fault) -> Response<Bytes> {
-        self.0.front_error_pages.render(fault, &exchange.req_header().headers, &passage.request_id)
+    fn refuse_front(&self, fault: &Fault, headers: &HeaderMap, request_id: &str) -> Answered {
+        let decision = match fault.status() {
+            StatusCode::BAD_REQUEST => "bad_request",
+            StatusCode::NOT_FOUND => "not_found",
+            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            StatusCode::UNAUTHORIZED => "unauthorized",
+            _ => "forbidden",
+        };
+        Answered { response: self.0.front_error_pages.render(fault, headers, request_id), decision, names_methods: false }
     }
 }

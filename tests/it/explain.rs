@@ -117,7 +117,7 @@ access.rules[3]: { path_regex: /api/v[0-9]+/internal.*, allow: deny }
 access.rules[4]: { path: /team, group: [staff], allow: authenticated }
   matches
 decided by: access.rules[4]
-reason: The user is not in a group of staff.
+reason: The user is not in the group staff.
 verdict: forbidden
 ";
     assert_eq!(told.stdout, expected);

@@ -1,6 +1,7 @@
 //! Front proxies ask, the gateway answers: the same decision as for what goes through it, in the form that each front takes.
 
 mod circles;
+mod envoy_grpc;
 mod front;
 mod journeys;
 mod questions;
@@ -19,7 +20,7 @@ const ROUTES: &str = r#"
   - { host: registry.test, upstream: none, encoded_slashes: true }
 "#;
 
-const RULES: &str = r#"
+const RULES: &str = r"
 access:
   rules:
     - { path: /public, allow: public }
@@ -28,7 +29,7 @@ access:
     - { path: /read, method: [GET], allow: public }
     - { path: /never, allow: deny }
     - { path: /factor, allow: mfa }
-"#;
+";
 
 /// A gateway that only answers questions, for proxies of this machine; `more` is more configuration.
 async fn gateway(more: &str) -> TestGateway {

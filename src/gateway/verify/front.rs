@@ -8,6 +8,7 @@ use crate::gateway::exchange::{self, Facts};
 use crate::portal::error_page::Fault;
 use http::{HeaderMap, Method};
 use pingora::http::RequestHeader;
+use std::net::IpAddr;
 
 /// A front proxy's way of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,8 +108,14 @@ impl Original {
     /// When the client is not told of.
     pub fn facts(self, headers: &HeaderMap, peer: Peer, settings: &Settings) -> Result<Facts, Fault> {
         let client = told_client(headers, &settings.server.trusted_proxies).ok_or(NO_CLIENT)?;
+        Ok(self.facts_with(client, headers, peer, settings))
+    }
+
+    /// The facts of the request of this client.
+    #[must_use]
+    pub fn facts_with(self, client: IpAddr, headers: &HeaderMap, peer: Peer, settings: &Settings) -> Facts {
         let Self { method, address } = self;
-        Ok(Facts {
+        Facts {
             method,
             authority: address.authority(),
             https: address.scheme.https || exchange::fixes_https(settings),
@@ -118,7 +125,7 @@ impl Original {
             behind_proxy: true,
             peer,
             client: Some(client),
-        })
+        }
     }
 }
 

@@ -106,7 +106,7 @@ impl<'a> Circle<'a> {
 }
 
 fn second_gateway() -> Cause {
-    let text = "Another gateway answers under the same name, with another `secret`: each takes the other's cookie for a forgery. All \
+    let text = "Another gateway answers under the same name, with another secret: each takes the other's cookie for a forgery. All \
                 gateways of a site need the same secret.";
     Cause { name: "A second gateway with another secret", text: text.to_owned() }
 }
@@ -129,7 +129,7 @@ fn cookies_blocked() -> Cause {
 
 fn front_proxy() -> Cause {
     let text = "The proxy in front asks the gateway about the page without the browser's Cookie header, or with another scheme than the \
-                browser uses. Compare its configuration with that of `portcullis snippet`.";
+                browser uses. Compare its configuration with what portcullis snippet prints.";
     Cause { name: "Proxy in front", text: text.to_owned() }
 }
 

@@ -91,7 +91,7 @@ async fn a_navigation_is_sent_to_the_login_in_the_way_that_the_front_passes_on()
     }
 }
 
-/// Contract 3.6, 5: what is no navigation is never redirected, WebSockets whose `Upgrade` was removed included.
+/// Contract 3.6, 5: what is no navigation is never redirected, nor is a handshake whose `Upgrade` was removed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_gets_401_and_is_told_where_to_sign_in() {
     let gateway = gateway("").await;

@@ -5,6 +5,7 @@ use super::PASSWORD;
 use crate::support::chromium::{Chromium, Options};
 use crate::support::gateway::TestGateway;
 use crate::support::upstream::EchoUpstream;
+use portcullis::clock::{Clock as _, SystemClock};
 use sha2::{Digest as _, Sha256};
 
 const LOOKS: [(u32, bool); 4] = [(320, false), (320, true), (1280, false), (1280, true)];
@@ -78,7 +79,7 @@ async fn start(upstream: &EchoUpstream) -> (TestGateway, Inspection) {
 
 /// The cookie of a browser that was sent on to `place` many times just now.
 fn rounds(place: &str) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemClock.now().0 / 1000;
     let fingerprint: String = Sha256::digest(place.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("portcullis-rounds=9.{now}.{fingerprint}; path=/")
 }
