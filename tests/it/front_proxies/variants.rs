@@ -6,7 +6,9 @@ use crate::support::certificate::Certificate;
 use crate::support::front_proxy::{Files, RunningProxy};
 use crate::support::gateway::{PASSWORD, TestGateway};
 use crate::support::guarded::free_port;
+use crate::support::raw::Raw;
 use crate::support::upstream::EchoUpstream;
+use http::Method;
 use portcullis::config::load_str;
 use portcullis::snippet::{self, FrontProxy};
 
@@ -67,4 +69,44 @@ async fn without_a_portal_each_host_has_its_own_login() {
     assert_eq!((head.header_values("x-user"), head.header_values("x-forwarded-proto")), (vec!["ann"], vec!["https"]));
     let to_tls = browser.open(&format!("http://wiki.example.test:{plain}/deep?x=1")).await;
     assert_eq!(to_tls.status, 308);
+}
+
+/// contract 5: Envoy's gRPC beside its HTTP flavour
+#[tokio::test]
+async fn envoy_asks_by_grpc_where_the_gateway_listens_for_it() {
+    let wiki = EchoUpstream::start().await;
+    let port = free_port();
+    let yaml = format!(
+        r#"
+server: {{ trusted_proxies: [127.0.0.1], ext_authz_grpc: "127.0.0.1:0" }}
+portal: {{ url: "http://auth.example.test:{port}" }}
+cookies: {{ domain: example.test }}
+routes: [{{ host: wiki.example.test, upstream: none }}]
+access: {{ rules: [{{ path: /public, allow: public }}] }}
+"#
+    );
+    let gateway = TestGateway::with(&yaml).user("ann", &[]).start().await;
+    let listen = gateway.ext_authz_origin().trim_start_matches("http://").to_owned();
+    let settings = load_str(&yaml, gateway.folder(), &[("PORTCULLIS__SERVER__EXT_AUTHZ_GRPC".into(), listen)]).unwrap().settings;
+    let text = snippet::write(&settings, &wanted(FrontProxy::Envoy, &wiki, gateway.address().port())).unwrap().text;
+    assert!(text.contains("grpc_service"), "{text}");
+    let proxy = RunningProxy::start(FrontProxy::Envoy, &text, port, None).await;
+
+    let mut browser = Browser::new(&format!("http://wiki.example.test:{port}"));
+    assert_eq!(browser.fetch(Method::GET, "/deep").await.status, 401);
+    let page = browser.sign_in("/deep?x=%2F1", "ann", PASSWORD).await;
+    assert_eq!((page.status, wiki.last().target()), (200, "/deep?x=%2F1"), "{}", page.text());
+    let head = wiki.last().head;
+    assert_eq!((head.header_values("x-user"), head.header("cookie")), (vec!["ann"], None));
+    let forged = "X-User: root\r\nX_User: root\r\nX.User: root\r\nX-Forwarded-For: 1.2.3.4\r\nX-Original-URL: /public\r\n";
+    let request = format!("GET /public/x HTTP/1.1\r\nHost: wiki.example.test:{port}\r\n{forged}\r\n");
+    assert_eq!(Raw::exchange(proxy.address(), request).await.status(), 200);
+    let head = wiki.last().head;
+    let forged = |value: &str| ["root", "1.2.3.4", "/public"].contains(&value);
+    assert!(!head.headers.iter().any(|(_, value)| forged(value)), "{head:?}");
+
+    let seen = wiki.seen();
+    gateway.stop().await;
+    assert!(browser.open("/deep").await.status >= 500 && browser.open("/public/x").await.status >= 500);
+    assert_eq!(wiki.seen(), seen);
 }
