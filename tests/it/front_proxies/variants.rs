@@ -10,7 +10,7 @@ use crate::support::raw::Raw;
 use crate::support::upstream::EchoUpstream;
 use http::Method;
 use portcullis::config::load_str;
-use portcullis::snippet::{self, FrontProxy};
+use portcullis::snippet::{self, FrontProxy, Wanted};
 
 /// contract 4, 5: the scheme of the original URL names the cookies
 #[tokio::test]
@@ -109,4 +109,59 @@ access: {{ rules: [{{ path: /public, allow: public }}] }}
     gateway.stop().await;
     assert!(browser.open("/deep").await.status >= 500 && browser.open("/public/x").await.status >= 500);
     assert_eq!(wiki.seen(), seen);
+}
+
+/// Exact hosts, hosts below a domain, any host, paths on segment boundaries, sockets, and what goes through the gateway.
+pub async fn hosts(proxy: FrontProxy) {
+    let (exact, below, any) = (EchoUpstream::start().await, EchoUpstream::start().await, EchoUpstream::start().await);
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("app.sock");
+    let on_socket = EchoUpstream::start_unix(&socket);
+    let port = free_port();
+    // Traefik reaches no sockets.
+    let reaches_sockets = proxy != FrontProxy::Traefik;
+    let files = if reaches_sockets { format!("unix:{}", socket.display()) } else { exact.origin() };
+    let yaml = format!(
+        r#"
+server: {{ trusted_proxies: [127.0.0.1] }}
+portal: {{ url: "http://auth.example.test:{port}" }}
+cookies: {{ domain: example.test }}
+routes:
+  - {{ host: wiki.example.test, path: /w, upstream: "{}" }}
+  - {{ host: wiki.example.test, path: /w/files, upstream: "{files}" }}
+  - {{ host: "*.apps.example.test", upstream: "{}" }}
+  - {{ host: "*.apps.example.test", path: /cut, upstream: "{}", strip_prefix: true }}
+  - {{ path: /, upstream: "{}" }}
+access: {{ default: public }}
+"#,
+        exact.origin(),
+        below.origin(),
+        below.origin(),
+        any.origin()
+    );
+    let gateway = TestGateway::with(&yaml).start().await;
+    let settings = load_str(&yaml, gateway.folder(), &[]).unwrap().settings;
+    let reached = Wanted { applications: Vec::new(), ..wanted(proxy, &exact, gateway.address().port()) };
+    let text = snippet::write(&settings, &reached).unwrap().text;
+    let proxy = RunningProxy::start(proxy, &text, port, None).await;
+
+    let files = if reaches_sockets { &on_socket } else { &exact };
+    for (host, path, upstream, target) in [
+        ("wiki.example.test", "/w", &exact, "/w"),
+        ("WIKI.example.test", "/w/x?y=1", &exact, "/w/x?y=1"),
+        ("wiki.example.test", "/w/files", files, "/w/files"),
+        ("wiki.example.test", "/w/files/a", files, "/w/files/a"),
+        ("wiki.example.test", "/w/filesystem", &exact, "/w/filesystem"),
+        ("wiki.example.test", "/wide", &any, "/wide"),
+        ("a.apps.example.test", "/", &below, "/"),
+        ("a.b.apps.example.test", "/x", &below, "/x"),
+        ("a.apps.example.test", "/cut/x", &below, "/x"),
+        ("apps.example.test", "/x", &any, "/x"),
+        ("elsewhere.test", "/x", &any, "/x"),
+    ] {
+        let seen = upstream.seen();
+        let answer = Raw::exchange(proxy.address(), format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n")).await;
+        assert_eq!((answer.status(), upstream.seen()), (200, seen + 1), "{host}{path}: {}", answer.text());
+        assert_eq!(upstream.last().target(), target, "{host}{path}");
+    }
 }
