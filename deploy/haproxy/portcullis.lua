@@ -8,7 +8,8 @@
 -- cookies of Portcullis, and leaves `pass` in txn.portcullis; the configuration must refuse whatever comes without it.
 -- All else is answered here as Portcullis says, or with 503 where it does not say anything.
 
-local TIMEOUT = 5000 -- milliseconds
+-- Milliseconds; HAProxy tries up to four times.
+local TIMEOUT = 3000
 
 -- Of one connection, of a body that is not sent along, or written anew below.
 local NOT_SENT = {

@@ -2,6 +2,7 @@
 
 use super::Unwritable;
 use super::plan::{Address, Destination, Elsewhere, Plan, Site};
+use crate::host::HostPattern;
 use askama::Template;
 
 #[derive(Template)]
@@ -17,11 +18,15 @@ pub(super) fn write(plan: &Plan) -> Result<String, Unwritable> {
 }
 
 impl File<'_> {
+    /// The addresses of a host. `*` is one label to Caddy, so there are several of a domain whose hosts are all meant.
     fn site_address(&self, site: &Site) -> String {
         let scheme = if self.plan.https && self.plan.is_default_port() { "" } else { self.plan.scheme() };
         let separator = if scheme.is_empty() { "" } else { "://" };
+        let port = self.plan.port_suffix();
+        let address = |host: &str| format!("{scheme}{separator}{host}{port}");
         match &site.host {
-            Some(host) => format!("{scheme}{separator}{host}{}", self.plan.port_suffix()),
+            Some(HostPattern::Exact(host)) => address(host.as_str()),
+            Some(HostPattern::Under(domain)) => ["*", "*.*", "*.*.*"].map(|labels| address(&format!("{labels}.{domain}"))).join(", "),
             None => format!("{}://:{}", self.plan.scheme(), self.plan.port),
         }
     }

@@ -12,6 +12,16 @@ struct File<'a> {
 }
 
 pub(super) fn write(plan: &Plan) -> Result<String, Unwritable> {
+    for (_, _, servers) in plan.applications() {
+        if let Some(socket) = servers.iter().find(|address| address.port().is_none())
+            && servers.iter().any(|address| !is_literal(address))
+        {
+            let socket = socket.authority();
+            return Err(Unwritable(format!(
+                "envoy cannot balance between the socket {socket} and a name, write addresses instead of names"
+            )));
+        }
+    }
     Ok(File { plan }.render()?)
 }
 
@@ -41,5 +51,17 @@ fn socket(address: &Address) -> String {
     match address {
         Address::Tcp { host, port } => format!("{{ socket_address: {{ address: \"{host}\", port_value: {port} }} }}"),
         Address::Unix(path) => format!("{{ pipe: {{ path: \"{path}\" }} }}"),
+    }
+}
+
+/// How the addresses of a cluster are found: by asking for their names, unless they are addresses already.
+fn discovery(servers: &[Address]) -> &'static str {
+    if servers.iter().all(is_literal) { "STATIC" } else { "STRICT_DNS" }
+}
+
+fn is_literal(address: &Address) -> bool {
+    match address {
+        Address::Tcp { host, .. } => host.parse::<std::net::IpAddr>().is_ok(),
+        Address::Unix(_) => true,
     }
 }

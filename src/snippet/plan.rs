@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub port: u16,
     /// Where the proxy reaches us.
     pub gateway: Address,
+    /// Where Envoy reaches us by gRPC, if it is to.
+    pub ext_authz: Option<Address>,
     /// `server.prefix`.
     pub prefix: String,
     /// The portal's origin, where there is one.
@@ -55,7 +57,8 @@ impl Plan {
         let mut plan = Self {
             https,
             port,
-            gateway: wanted.gateway.as_ref().map_or_else(|| gateway(&settings.server.listen), address)?,
+            gateway: wanted.gateway.as_ref().map_or_else(|| gateway(settings.server.listen.first()), address)?,
+            ext_authz: settings.server.ext_authz_grpc.as_ref().map(|listen| gateway(Some(listen))).transpose()?,
             prefix: settings.server.prefix.clone(),
             portal: portal.map(|url| origin(url.https, &url.host, url.port)),
             identity,
@@ -146,8 +149,8 @@ fn address(server: &UpstreamServer) -> Result<Address, Unwritable> {
 }
 
 /// Where a proxy on the same machine reaches us.
-fn gateway(listen: &[ListenAddress]) -> Result<Address, Unwritable> {
-    match listen.first() {
+fn gateway(listen: Option<&ListenAddress>) -> Result<Address, Unwritable> {
+    match listen {
         Some(ListenAddress::Tcp(address)) => {
             let ip = match address.ip() {
                 IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),

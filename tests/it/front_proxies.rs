@@ -97,7 +97,7 @@ fn wanted(proxy: FrontProxy, wiki: &EchoUpstream, gateway: u16) -> Wanted {
 macro_rules! behind {
     ($($name:ident: $proxy:ident),*) => {$(
         mod $name {
-            use super::super::{attacks, journeys};
+            use super::super::{attacks, journeys, variants};
             use portcullis::snippet::FrontProxy;
 
             /// C4, front-proxies.md 2.1; contract 5
@@ -128,6 +128,12 @@ macro_rules! behind {
             #[tokio::test]
             async fn nothing_passes_while_the_gateway_is_dead() {
                 journeys::dead_gateway(FrontProxy::$proxy).await;
+            }
+
+            /// contract 1, 2
+            #[tokio::test]
+            async fn hosts_and_paths_lead_to_the_applications_of_their_routes() {
+                variants::hosts(FrontProxy::$proxy).await;
             }
 
             /// front-proxies.md 2.1

@@ -6,9 +6,11 @@ use crate::support::certificate::Certificate;
 use crate::support::front_proxy::{Files, RunningProxy};
 use crate::support::gateway::{PASSWORD, TestGateway};
 use crate::support::guarded::free_port;
+use crate::support::raw::Raw;
 use crate::support::upstream::EchoUpstream;
+use http::Method;
 use portcullis::config::load_str;
-use portcullis::snippet::{self, FrontProxy};
+use portcullis::snippet::{self, FrontProxy, Wanted};
 
 /// contract 4, 5: the scheme of the original URL names the cookies
 #[tokio::test]
@@ -67,4 +69,99 @@ async fn without_a_portal_each_host_has_its_own_login() {
     assert_eq!((head.header_values("x-user"), head.header_values("x-forwarded-proto")), (vec!["ann"], vec!["https"]));
     let to_tls = browser.open(&format!("http://wiki.example.test:{plain}/deep?x=1")).await;
     assert_eq!(to_tls.status, 308);
+}
+
+/// contract 5: Envoy's gRPC beside its HTTP flavour
+#[tokio::test]
+async fn envoy_asks_by_grpc_where_the_gateway_listens_for_it() {
+    let wiki = EchoUpstream::start().await;
+    let port = free_port();
+    let yaml = format!(
+        r#"
+server: {{ trusted_proxies: [127.0.0.1], ext_authz_grpc: "127.0.0.1:0" }}
+portal: {{ url: "http://auth.example.test:{port}" }}
+cookies: {{ domain: example.test }}
+routes: [{{ host: wiki.example.test, upstream: none }}]
+access: {{ rules: [{{ path: /public, allow: public }}] }}
+"#
+    );
+    let gateway = TestGateway::with(&yaml).user("ann", &[]).start().await;
+    let listen = gateway.ext_authz_origin().trim_start_matches("http://").to_owned();
+    let settings = load_str(&yaml, gateway.folder(), &[("PORTCULLIS__SERVER__EXT_AUTHZ_GRPC".into(), listen)]).unwrap().settings;
+    let text = snippet::write(&settings, &wanted(FrontProxy::Envoy, &wiki, gateway.address().port())).unwrap().text;
+    assert!(text.contains("grpc_service"), "{text}");
+    let proxy = RunningProxy::start(FrontProxy::Envoy, &text, port, None).await;
+
+    let mut browser = Browser::new(&format!("http://wiki.example.test:{port}"));
+    assert_eq!(browser.fetch(Method::GET, "/deep").await.status, 401);
+    let page = browser.sign_in("/deep?x=%2F1", "ann", PASSWORD).await;
+    assert_eq!((page.status, wiki.last().target()), (200, "/deep?x=%2F1"), "{}", page.text());
+    let head = wiki.last().head;
+    assert_eq!((head.header_values("x-user"), head.header("cookie")), (vec!["ann"], None));
+    let forged = "X-User: root\r\nX_User: root\r\nX.User: root\r\nX-Forwarded-For: 1.2.3.4\r\nX-Original-URL: /public\r\n";
+    let request = format!("GET /public/x HTTP/1.1\r\nHost: wiki.example.test:{port}\r\n{forged}\r\n");
+    assert_eq!(Raw::exchange(proxy.address(), request).await.status(), 200);
+    let head = wiki.last().head;
+    let forged = |value: &str| ["root", "1.2.3.4", "/public"].contains(&value);
+    assert!(!head.headers.iter().any(|(_, value)| forged(value)), "{head:?}");
+
+    let seen = wiki.seen();
+    gateway.stop().await;
+    assert!(browser.open("/deep").await.status >= 500 && browser.open("/public/x").await.status >= 500);
+    assert_eq!(wiki.seen(), seen);
+}
+
+/// Exact hosts, hosts below a domain, any host, paths on segment boundaries, sockets, and what goes through the gateway.
+pub async fn hosts(proxy: FrontProxy) {
+    let (exact, below, any) = (EchoUpstream::start().await, EchoUpstream::start().await, EchoUpstream::start().await);
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("app.sock");
+    let on_socket = EchoUpstream::start_unix(&socket);
+    let port = free_port();
+    // Traefik reaches no sockets.
+    let reaches_sockets = proxy != FrontProxy::Traefik;
+    let files = if reaches_sockets { format!("unix:{}", socket.display()) } else { exact.origin() };
+    let yaml = format!(
+        r#"
+server: {{ trusted_proxies: [127.0.0.1] }}
+portal: {{ url: "http://auth.example.test:{port}" }}
+cookies: {{ domain: example.test }}
+routes:
+  - {{ host: wiki.example.test, path: /w, upstream: "{}" }}
+  - {{ host: wiki.example.test, path: /w/files, upstream: "{files}" }}
+  - {{ host: "*.apps.example.test", upstream: "{}" }}
+  - {{ host: "*.apps.example.test", path: /cut, upstream: "{}", strip_prefix: true }}
+  - {{ path: /, upstream: "{}" }}
+access: {{ default: public }}
+"#,
+        exact.origin(),
+        below.origin(),
+        below.origin(),
+        any.origin()
+    );
+    let gateway = TestGateway::with(&yaml).start().await;
+    let settings = load_str(&yaml, gateway.folder(), &[]).unwrap().settings;
+    let reached = Wanted { applications: Vec::new(), ..wanted(proxy, &exact, gateway.address().port()) };
+    let text = snippet::write(&settings, &reached).unwrap().text;
+    let proxy = RunningProxy::start(proxy, &text, port, None).await;
+
+    let files = if reaches_sockets { &on_socket } else { &exact };
+    for (host, path, upstream, target) in [
+        ("wiki.example.test", "/w", &exact, "/w"),
+        ("WIKI.example.test", "/w/x?y=1", &exact, "/w/x?y=1"),
+        ("wiki.example.test", "/w/files", files, "/w/files"),
+        ("wiki.example.test", "/w/files/a", files, "/w/files/a"),
+        ("wiki.example.test", "/w/filesystem", &exact, "/w/filesystem"),
+        ("wiki.example.test", "/wide", &any, "/wide"),
+        ("a.apps.example.test", "/", &below, "/"),
+        ("a.b.apps.example.test", "/x", &below, "/x"),
+        ("a.apps.example.test", "/cut/x", &below, "/x"),
+        ("apps.example.test", "/x", &any, "/x"),
+        ("elsewhere.test", "/x", &any, "/x"),
+    ] {
+        let seen = upstream.seen();
+        let answer = Raw::exchange(proxy.address(), format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n")).await;
+        assert_eq!((answer.status(), upstream.seen()), (200, seen + 1), "{host}{path}: {}", answer.text());
+        assert_eq!(upstream.last().target(), target, "{host}{path}");
+    }
 }
