@@ -23,6 +23,10 @@ mod invitations;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod lockout;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod mail;
