@@ -173,6 +173,7 @@ impl App {
             outbox: Arc::clone(&outbox),
             audit: Arc::clone(&audit),
             settings: settings.sessions,
+            verify_email: settings.accounts.verify_email,
         });
         let email_confirmation = Arc::new(EmailConfirmation {
             accounts: Arc::clone(&accounts),

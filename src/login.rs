@@ -21,6 +21,8 @@ pub struct Login {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) settings: SessionSettings,
+    /// Whether nobody signs in before the address is confirmed.
+    pub(crate) verify_email: bool,
 }
 
 /// What somebody who wants to sign in gives.
@@ -52,6 +54,8 @@ pub struct SignedIn {
 pub enum LoginError {
     /// Unknown name, wrong password, or locked by an operator: never told apart.
     Invalid,
+    /// The credentials are right, but the account's address is still to be confirmed.
+    EmailUnverified(Box<Account>),
     /// Too many attempts, or the account is locked for a time; nothing was looked at.
     TooMany(TooMany),
     /// Too many passwords are being hashed; nothing was decided.
@@ -104,6 +108,10 @@ impl Login {
         if account.locked {
             failed("locked");
             return Err(LoginError::Invalid);
+        }
+        if self.verify_email && !account.email_verified {
+            failed("email_unverified");
+            return Err(LoginError::EmailUnverified(Box::new(account)));
         }
         let account = self.rehash(account, &attempt.password).await;
         self.admit(account, attempt.remember, &attempt.client, attempt.replaces).await
