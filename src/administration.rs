@@ -15,7 +15,7 @@ use crate::clock::SharedClock;
 use crate::config::AccountSettings;
 use crate::lockout::Lockout;
 use crate::mail::{Asked, Letter, Outbox};
-use crate::registration::FieldProblem;
+use crate::registration::{FieldProblem, check_groups};
 use crate::session_marks::{Carried, SessionMarks};
 use crate::store::StoreError;
 use std::sync::Arc;
@@ -102,6 +102,12 @@ impl Administration {
     #[must_use]
     pub fn acting_as(&self, actor: Actor) -> Self {
         Self { actor, ..self.clone() }
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
     }
 
     /// Makes an account.
@@ -197,7 +203,7 @@ impl Administration {
     /// # Errors
     /// See [`AdministrationError`].
     pub async fn set_groups(&self, user: &str, groups: &[String]) -> Result<Carried, AdministrationError> {
-        let groups = check_groups(groups)?;
+        let groups = check_groups(groups).map_err(|problem| AdministrationError::Invalid(vec![problem]))?;
         let change = |account: &mut Account| {
             if !groups.iter().any(|group| self.is_admin_group(group)) {
                 self.refuse_oneself(account)?;
@@ -302,29 +308,10 @@ impl Administration {
         match (username, email, groups, password) {
             (Ok(username), Ok(email), Ok(groups), Ok(())) => Ok((username, email, groups)),
             (username, email, groups, password) => {
-                let mut problems: Vec<_> = [username.err(), email.err(), password.err()].into_iter().flatten().collect();
-                if let Err(AdministrationError::Invalid(more)) = groups {
-                    problems.extend(more);
-                }
-                Err(AdministrationError::Invalid(problems))
+                let problems = [username.err(), email.err(), password.err(), groups.err()];
+                Err(AdministrationError::Invalid(problems.into_iter().flatten().collect()))
             }
         }
-    }
-}
-
-fn check_groups(groups: &[String]) -> Result<Vec<Group>, AdministrationError> {
-    let mut checked: Vec<Group> = Vec::new();
-    for text in groups {
-        let group = Group::parse(text).map_err(|error| invalid("groups", "invalid", &error))?;
-        if !checked.contains(&group) {
-            checked.push(group);
-        }
-    }
-    if Group::fit_together(&checked) {
-        Ok(checked)
-    } else {
-        let most = Group::MAX_TOGETHER;
-        Err(invalid("groups", "too_long", &format_args!("an account's groups may have {most} bytes together")))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
 use crate::config::{MailTransport, RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
 use crate::email_confirmation::EmailConfirmation;
-use crate::invitation::InvitationStore;
+use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
 use crate::lockout::Lockout;
 use crate::login::Login;
@@ -33,7 +33,7 @@ use crate::store::sqlite::{
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
 use crate::throttle::{CounterKeys, Throttle};
-use background::{Background, House};
+use background::{Background, Work};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -58,8 +58,8 @@ pub struct App {
     pub one_time: Arc<dyn OneTimeStore>,
     /// Where letters wait; beside the accounts.
     pub letters: Arc<dyn OutboxStore>,
-    /// Where invitations are kept; beside the accounts.
-    pub invitations: Arc<dyn InvitationStore>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Hashes passwords.
     pub hasher: Hasher,
     /// Carries changes of accounts over to sessions.
@@ -149,10 +149,11 @@ impl App {
             sessions: Arc::clone(&sessions),
             reaches_sessions: role == Role::Gateway || sessions.shared(),
         };
+        let audit = Audit::start(audit, Arc::clone(&clock));
+        let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
         let sealer = Sealer::derive(&secret, settings.secret_previous.as_ref());
         let outbox = Outbox::new(Arc::clone(&letters), Arc::clone(&clock), sealer);
         let outbox = Arc::new(if settings.email.transport.is_some() { outbox } else { outbox.without_mail() });
-        let audit = Arc::new(Audit { store: audit, clock: Arc::clone(&clock) });
         let lockout = Arc::new(Lockout {
             counters: Arc::clone(&counters),
             clock: Arc::clone(&clock),
@@ -173,11 +174,31 @@ impl App {
             audit: Arc::clone(&audit),
             settings: settings.sessions,
         });
+        let email_confirmation = Arc::new(EmailConfirmation {
+            accounts: Arc::clone(&accounts),
+            tokens: tokens.clone(),
+            outbox: Arc::clone(&outbox),
+            throttle: Arc::clone(&throttle),
+            audit: Arc::clone(&audit),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            marks: marks.clone(),
+            prefix: settings.server.prefix.clone(),
+            sends_mail: settings.email.transport.is_some(),
+        });
+        let invitations = Arc::new(Invitations {
+            store: invitations,
+            accounts: Arc::clone(&accounts),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+            clock: Arc::clone(&clock),
+            settings: Arc::clone(&settings),
+        });
         let recovery = Arc::new(Recovery {
             accounts: Arc::clone(&accounts),
             hasher: hasher.clone(),
             clock: Arc::clone(&clock),
-            tokens: tokens.clone(),
+            tokens,
             outbox: Arc::clone(&outbox),
             throttle: Arc::clone(&throttle),
             audit: Arc::clone(&audit),
@@ -186,12 +207,6 @@ impl App {
             settings: settings.accounts.clone(),
             prefix: settings.server.prefix.clone(),
             sends_mail: settings.email.transport.is_some(),
-        });
-        let email_confirmation = Arc::new(EmailConfirmation {
-            accounts: Arc::clone(&accounts),
-            sessions: Arc::clone(&sessions),
-            tokens,
-            outbox: Arc::clone(&outbox),
         });
         let writer = Writer {
             accounts: Arc::clone(&accounts),
@@ -207,22 +222,25 @@ impl App {
         };
         Ok(Arc::new(Self {
             recovery,
-            email_confirmation,
             delivery: Delivery::new(Arc::clone(&outbox), writer, transport, Arc::clone(&clock)),
             mail_catcher,
-            counters,
-            one_time,
-            letters,
-            invitations,
-            cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
-            login,
             registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
+                invitations: Arc::clone(&invitations),
+                email_confirmation: Arc::clone(&email_confirmation),
                 throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
                 settings: settings.accounts.clone(),
             }),
+            email_confirmation,
+            invitations,
+            counters,
+            one_time,
+            letters,
+            cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
+            login,
             profile: Arc::new(Profile {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
@@ -267,6 +285,7 @@ impl App {
             registration: Arc::clone(&self.registration),
             profile: Arc::clone(&self.profile),
             administration: Arc::clone(&self.administration),
+            invitations: Arc::clone(&self.invitations),
             recovery: Arc::clone(&self.recovery),
             email_confirmation: Arc::clone(&self.email_confirmation),
             throttle: Arc::clone(&self.throttle),
@@ -282,14 +301,17 @@ impl App {
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
         let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
-        let house = House {
+        let work = Work {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
             counters: Arc::clone(&self.counters),
             one_time: Arc::clone(&self.one_time),
+            invitations: Arc::clone(&self.invitations),
+            audit: Arc::clone(&self.audit),
+            audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),
         };
-        let housekeeping = Background::start("background", move |stopped| background::keep_house(house, stopped));
+        let housekeeping = Background::start("background", move |stopped| background::keep_house(work, stopped));
         let delivery = Arc::clone(&self.delivery);
         // On a thread of its own: a mail server that hangs keeps no mark waiting.
         let sending = Background::start("mail", move |stopped| delivery.run(stopped));

@@ -6,17 +6,22 @@ mod demo;
 mod failure;
 mod hash;
 mod healthcheck;
+pub mod invite;
 pub mod mail;
 pub mod password_input;
+mod schema;
 mod secret;
 mod serve;
 pub mod session;
 pub mod user;
 
 pub use failure::Failure;
+#[cfg(test)]
+pub(crate) use schema::SCHEMA;
 
 use crate::config;
 use clap::{Args, Parser, Subcommand};
+use invite::InviteCommand;
 use mail::MailCommand;
 use session::SessionCommand;
 use std::io::Write as _;
@@ -71,6 +76,13 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Invite people to register
+    Invite {
+        #[command(subcommand)]
+        command: InviteCommand,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
     /// Try out mail
     Mail {
         #[command(subcommand)]
@@ -90,6 +102,8 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Print the JSON Schema of the configuration
+    Schema,
     /// Print the completions for a shell
     Completions {
         /// Shell to print them for
@@ -146,6 +160,12 @@ fn run(command: Command) -> Result<(), Failure> {
             write!(std::io::stdout(), "{}", session::run(command, settings)?)?;
             Ok(())
         }
+        Command::Invite { command, config } => {
+            let said = invite::run(command, config::load(&config.path())?.settings)?;
+            write!(std::io::stdout(), "{}", said.out)?;
+            write!(std::io::stderr(), "{}", said.note)?;
+            Ok(())
+        }
         Command::Mail { command, config } => {
             let settings = config::load(&config.path())?.settings;
             write!(std::io::stdout(), "{}", mail::run(command, &settings)?)?;
@@ -154,6 +174,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Hash => hash::run(&mut std::io::stdout().lock()),
         Command::Secret => secret::run(&mut std::io::stdout().lock()),
         Command::Healthcheck { url, config } => healthcheck::run(url.as_deref(), config.config.as_deref()),
+        Command::Schema => schema::run(&mut std::io::stdout().lock()),
         Command::Completions { shell } => completions::run::<CommandLine>(shell, &mut std::io::stdout().lock()),
     }
 }

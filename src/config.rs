@@ -16,6 +16,7 @@ mod findings;
 mod headers;
 mod later;
 mod limits;
+mod origin;
 mod policy;
 mod redis;
 mod risks;
@@ -33,6 +34,7 @@ pub(crate) use self::redis::parse as parse_redis_address;
 pub use self::redis::{RedisAddress, RedisHost, RedisLogin, RedisServer};
 pub use check::{Loaded, Problem, Report, default_path, load, load_str};
 pub use secret::Secret;
+pub use units::duration as read_duration;
 
 use crate::account::{Email, PasswordProfile};
 use crate::host::{Host, HostPattern};

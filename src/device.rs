@@ -67,13 +67,6 @@ impl Device {
         self.with(SignIn { account: account.id, generation: account.generation, at: now })
     }
 
-    /// The same browser, as if it had just made an account. A form that must not tell whether it made one gives this
-    /// where it made none: nobody else can tell the two apart.
-    #[must_use]
-    pub fn after_registration_of_nobody(&self, now: Timestamp) -> Self {
-        self.with(SignIn { account: AccountId::new(now), generation: 1, at: now })
-    }
-
     fn with(&self, latest: SignIn) -> Self {
         let others = self.sign_ins.iter().filter(|sign_in| sign_in.account != latest.account).copied();
         Self {
@@ -213,12 +206,5 @@ mod tests {
         }
         assert_eq!(key("b", None).open(value.as_bytes(), NOW), None);
         assert!(key("b", Some("a")).open(value.as_bytes(), NOW).is_some(), "the former secret still opens");
-    }
-
-    #[test]
-    fn whether_an_account_was_made_does_not_show() {
-        let key = key("a", None);
-        let nobody = key.seal(&Device::default().after_registration_of_nobody(NOW));
-        assert_eq!(nobody.len(), key.seal(&device(&[1])).len());
     }
 }

@@ -3,13 +3,16 @@
 
 use crate::account::{AccountStore, Hasher, Password, PasswordProfile};
 use crate::administration::{Actor, AddedAccount, Administration};
-use crate::audit::Audit;
+use crate::audit::{Audit, Filter, Record};
 use crate::client::Client;
 use crate::clock::{ManualClock, SharedClock, Timestamp};
 use crate::config::{
-    self, AccountSettings, HashAlgorithm, LockoutSettings, RateLimitSettings, ResetSettings, Secret, SessionSettings, SessionStoreKind,
-    Settings, StoreSettings, load_str,
+    self, AccountSettings, EmailSettings, HashAlgorithm, LockoutSettings, MailTransport, RateLimitSettings, ResetSettings, Secret,
+    SessionSettings, SessionStoreKind, Settings, StoreSettings, load_str,
 };
+use crate::email_confirmation::EmailConfirmation;
+use crate::invitation::Invitations;
+use crate::link_token::LinkTokens;
 use crate::lockout::Lockout;
 use crate::login::{Attempt, Login, LoginError, SignedIn};
 use crate::mail::Outbox;
@@ -19,8 +22,8 @@ use crate::sealing::Sealer;
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
-use crate::store::memory::{MemoryCounters, MemorySessions};
-use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit, SqliteOutbox};
+use crate::store::memory::{MemoryCounters, MemoryOneTime, MemorySessions};
+use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit, SqliteInvitations, SqliteOutbox};
 use crate::throttle::{CounterKeys, Throttle};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -39,6 +42,10 @@ pub(crate) struct Fixture {
     pub(crate) registration: Arc<Registration>,
     pub(crate) profile: Arc<Profile>,
     pub(crate) administration: Arc<Administration>,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) invitations: Arc<Invitations>,
+    pub(crate) email_confirmation: Arc<EmailConfirmation>,
+    pub(crate) outbox: Arc<Outbox>,
     _folder: TempDir,
 }
 
@@ -94,11 +101,13 @@ impl Fixture {
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
+        let audit = Arc::new(Audit::start(Arc::new(SqliteAudit::new(Arc::clone(&database))), Arc::clone(&clock)).unwrap());
         let hasher = Hasher::start_patient(settings.hash);
         let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
-        let audit = Arc::new(Audit { store: Arc::new(SqliteAudit::new(Arc::clone(&database))), clock: Arc::clone(&clock) });
+        let tokens = LinkTokens { store: Arc::new(MemoryOneTime::default()), clock: Arc::clone(&clock) };
         let sealer = Sealer::derive(&Secret::new("a secret for tests, long enough for all".to_owned()), None);
-        let outbox = Arc::new(Outbox::new(Arc::new(SqliteOutbox::new(database)), Arc::clone(&clock), sealer));
+        let outbox = Arc::new(Outbox::new(Arc::new(SqliteOutbox::new(Arc::clone(&database))), Arc::clone(&clock), sealer));
+        let all = whole(&settings, folder.path());
         let lockout = Arc::new(Lockout {
             counters: Arc::new(MemoryCounters::default()),
             clock: Arc::clone(&clock),
@@ -108,6 +117,26 @@ impl Fixture {
             audit: Arc::clone(&audit),
         });
         let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone()));
+        let email_confirmation = Arc::new(EmailConfirmation {
+            accounts: Arc::clone(&accounts),
+            tokens,
+            outbox: Arc::clone(&outbox),
+            throttle: Arc::clone(&throttle),
+            audit: Arc::clone(&audit),
+            hasher: hasher.clone(),
+            clock: Arc::clone(&clock),
+            marks: marks.clone(),
+            prefix: all.server.prefix.clone(),
+            sends_mail: all.email.transport.is_some(),
+        });
+        let invitations = Arc::new(Invitations {
+            store: Arc::new(SqliteInvitations::new(database)),
+            accounts: Arc::clone(&accounts),
+            outbox: Arc::clone(&outbox),
+            audit: Arc::clone(&audit),
+            clock: Arc::clone(&clock),
+            settings: all,
+        });
         Self {
             login: Arc::new(Login {
                 accounts: Arc::clone(&accounts),
@@ -123,9 +152,15 @@ impl Fixture {
                 accounts: Arc::clone(&accounts),
                 hasher: hasher.clone(),
                 clock: Arc::clone(&clock),
+                invitations: Arc::clone(&invitations),
+                email_confirmation: Arc::clone(&email_confirmation),
                 throttle: Arc::clone(&throttle),
+                audit: Arc::clone(&audit),
                 settings: settings.clone(),
             }),
+            email_confirmation,
+            invitations,
+            outbox,
             profile: Arc::new(Profile {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),
@@ -143,11 +178,12 @@ impl Fixture {
                 clock,
                 settings,
                 marks: marks.clone(),
-                audit,
+                audit: Arc::clone(&audit),
                 outbox,
                 lockout,
                 actor: Actor::operator(),
             }),
+            audit,
             accounts,
             sessions: overtaken,
             clock: manual,
@@ -172,6 +208,13 @@ impl Fixture {
         self.login.sign_in(attempt(identifier, text)).await
     }
 
+    /// All that was recorded, oldest first.
+    pub(crate) async fn recorded(&self) -> Vec<Record> {
+        let mut records = self.audit.list(Filter::default(), 1000).await.unwrap();
+        records.reverse();
+        records
+    }
+
     pub(crate) async fn session(&self, key: &SessionKey) -> Option<Arc<Session>> {
         self.sessions.find(key, self.login.clock.now()).await.unwrap()
     }
@@ -187,8 +230,17 @@ pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
     Attempt { identifier: identifier.to_owned(), password: password(text), remember: false, client, replaces: None }
 }
 
+/// Somebody who registers, each with an address of their own.
 pub(crate) fn new_account(username: Option<&str>, email: &str, text: &str) -> NewAccount {
-    NewAccount { username: username.map(str::to_owned), email: email.to_owned(), password: password(text), client: Client::default() }
+    let client = Client { address: Some(crate::entropy::random_bytes::<16>().into()), ..Client::default() };
+    NewAccount {
+        username: username.map(str::to_owned),
+        email: email.to_owned(),
+        password: password(text),
+        invite: String::new(),
+        base: Some("https://auth.example.com".to_owned()),
+        client,
+    }
 }
 
 /// Sessions in memory; something may happen just before one is stored, and ending or rewriting may fail.
@@ -270,6 +322,13 @@ impl SessionStore for Overtaken {
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+/// These settings of accounts within the defaults, on a site that sends mail.
+fn whole(accounts: &AccountSettings, folder: &Path) -> Arc<Settings> {
+    let settings = settings(folder, SessionStoreKind::Memory);
+    let email = EmailSettings { transport: Some(MailTransport::File(folder.join("mails"))), ..settings.email.clone() };
+    Arc::new(Settings { accounts: accounts.clone(), email, ..Settings::clone(&settings) })
 }
 
 /// The defaults, with the stores in `folder`.

@@ -54,10 +54,16 @@ impl LinkToken {
         &self.0
     }
 
-    /// SHA-256, in lower-case hex: what stores know it by.
+    /// SHA-256: what stores know it by.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+
+    /// The same in lower-case hex.
     #[must_use]
     pub fn digest(&self) -> String {
-        Sha256::digest(self.0.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        self.sha256().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -1,6 +1,11 @@
-//! Where log records go: standard error, as text or as JSON. Untrusted text is escaped by both formats.
+//! Where log records go: standard error, as text or as JSON, each record one line whatever it tells. Audit records are
+//! written at every level.
 
+mod line;
+
+use crate::audit;
 use crate::config::LogSettings;
+use line::{Format, Lines};
 use std::io::IsTerminal as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -14,13 +19,18 @@ pub fn start(settings: &LogSettings) {
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target("portcullis", level)
+        // What bans attackers and what tells of them afterwards must not depend on how much else is wanted.
+        .with_target(audit::LOG_TARGET, LevelFilter::INFO)
         // Pingora calls it an error when a client or an upstream hangs up; what matters of it, the gateway logs itself.
         .with_target("pingora_core", LevelFilter::OFF)
         .with_target("pingora_proxy", LevelFilter::OFF);
+    let in_colour = std::io::stderr().is_terminal();
     let layer = if settings.json {
-        fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed()
+        fmt::layer().json().flatten_event(true).with_writer(|| Lines::new(std::io::stderr(), Format::Json)).boxed()
+    } else if in_colour {
+        fmt::layer().with_ansi(true).with_writer(std::io::stderr).boxed()
     } else {
-        fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).boxed()
+        fmt::layer().with_ansi(false).with_writer(|| Lines::new(std::io::stderr(), Format::Text)).boxed()
     };
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();

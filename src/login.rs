@@ -82,12 +82,16 @@ impl Login {
         signed_in
     }
 
-    /// Ends a session.
+    /// Ends a session, its user's own act.
     ///
     /// # Errors
     /// When the store failed: the session may still live.
-    pub async fn sign_out(&self, key: &SessionKey) -> Result<(), StoreError> {
-        self.sessions.end(key).await.map(|_| ())
+    pub async fn sign_out(&self, key: &SessionKey, user: &SessionUser, client: &Client) -> Result<(), StoreError> {
+        // Where it ended a moment before, nobody signed out.
+        if self.sessions.end(key).await? {
+            self.audit.record(Event::by(Party::from(user), Action::Logout, Outcome::Success, client));
+        }
+        Ok(())
     }
 
     async fn verify(&self, found: Option<Account>, target: &Target, attempt: &Attempt) -> Result<SignedIn, LoginError> {
@@ -312,11 +316,17 @@ mod tests {
         fixture.add("alice").await;
         let first = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
         let again = Attempt { replaces: Some(first), ..attempt("alice", PASSWORD) };
-        let second = fixture.login.sign_in(again).await.unwrap().id.key();
+        let signed_in = fixture.login.sign_in(again).await.unwrap();
+        let second = signed_in.id.key();
         assert_ne!(first, second);
         assert!(fixture.session(&first).await.is_none());
-        fixture.login.sign_out(&second).await.unwrap();
+        for _ in 0..2 {
+            fixture.login.sign_out(&second, &signed_in.session.user, &attempt("alice", "").client).await.unwrap();
+        }
         assert!(fixture.session(&second).await.is_none());
+        let acts: Vec<_> = fixture.recorded().await.into_iter().map(|record| (record.action, record.actor.name)).collect();
+        let by_alice = |action| (action, "alice".to_owned());
+        assert_eq!(acts[1..], [by_alice(Action::Login), by_alice(Action::Login), by_alice(Action::Logout)], "{acts:?}");
     }
 
     /// The race of a login with a lock, which has already ended the sessions that it saw

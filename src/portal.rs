@@ -13,6 +13,7 @@ pub mod headers;
 mod journeys;
 mod limited;
 mod links;
+mod moment;
 mod pages;
 mod palette;
 pub mod problem;
@@ -20,7 +21,7 @@ mod redirect;
 mod reset_cookie;
 mod submission;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod user;
 
 use crate::account::AccountId;
@@ -31,6 +32,7 @@ use crate::config::{Secret, Settings};
 use crate::device::DeviceKey;
 use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
+use crate::invitation::Invitations;
 use crate::login::Login;
 use crate::mail::{MailCatcher, Outbox};
 use crate::profile::Profile;
@@ -47,7 +49,9 @@ use call::Call;
 use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use pages::{account, demo_mail, forgot, login, logout, password, register, reset};
+use pages::{
+    account, activity, admin, confirm, demo_mail, email, forgot, login, logout, password, register, reset, sessions, verify_email,
+};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -107,6 +111,8 @@ pub struct Portal {
     pub profile: Arc<Profile>,
     /// An administrator's acts.
     pub administration: Arc<Administration>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Getting back into an account.
     pub recovery: Arc<Recovery>,
     /// Showing addresses to be one's own.
@@ -145,6 +151,8 @@ pub struct UseCases {
     pub profile: Arc<Profile>,
     /// An administrator's acts.
     pub administration: Arc<Administration>,
+    /// Inviting people.
+    pub invitations: Arc<Invitations>,
     /// Getting back into an account.
     pub recovery: Arc<Recovery>,
     /// Showing addresses to be one's own.
@@ -171,8 +179,19 @@ impl Portal {
         settings: Arc<Settings>,
         clock: SharedClock,
     ) -> Result<Self, AssetError> {
-        let UseCases { login, registration, profile, administration, recovery, email_confirmation, throttle, audit, outbox, mail_catcher } =
-            use_cases;
+        let UseCases {
+            login,
+            registration,
+            profile,
+            administration,
+            invitations,
+            recovery,
+            email_confirmation,
+            throttle,
+            audit,
+            outbox,
+            mail_catcher,
+        } = use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
@@ -180,6 +199,7 @@ impl Portal {
             registration,
             profile,
             administration,
+            invitations,
             recovery,
             email_confirmation,
             throttle,
@@ -202,18 +222,31 @@ impl Portal {
 /// THE ROUTE TABLE.
 pub fn router(portal: Arc<Portal>) -> Router {
     let own = Router::new()
+        .route("/", get(home))
         .route("/login", get(login::show).post(login::submit))
         .route("/register", get(register::show).post(register::submit))
         .route("/logout", get(logout::show).post(logout::submit))
         .route("/forgot", get(forgot::show).post(forgot::submit))
         .route("/reset", get(reset::show).post(reset::submit))
         .route("/account", get(account::show).post(account::submit))
+        .route("/verify-email", get(verify_email::show).post(verify_email::submit))
+        .route("/account/email", get(email::show).post(email::submit))
         .route("/account/password", get(password::show).post(password::submit))
+        .route("/account/sessions", get(sessions::show).post(sessions::submit))
+        .route("/account/activity", get(activity::show))
+        .route("/account/confirm", get(confirm::show).post(confirm::submit))
+        .route("/admin", get(admin::show))
+        .route("/admin/users", get(admin::users::show))
+        .route("/admin/users/{id}", get(admin::user::show).post(admin::user::submit))
+        .route("/admin/sessions", get(admin::sessions::show).post(admin::sessions::submit))
+        .route("/admin/activity", get(admin::activity::show))
+        .route("/admin/invitations", get(admin::invitations::show).post(admin::invitations::submit))
         .route("/profile", get(account::profile))
         .route("/session", get(account::session))
         .route("/assets/{name}", get(asset));
     Router::new()
         .nest(&portal.look.prefix, own)
+        .route(&format!("{}/", portal.look.prefix), get(home))
         .nest(&format!("/api{}", portal.look.prefix), api::router())
         .route("/.well-known/change-password", get(change_password))
         .route(DEMO_MAIL, get(demo_mail::show))
@@ -225,6 +258,11 @@ pub fn router(portal: Arc<Portal>) -> Router {
 
 async fn asset(State(portal): State<Arc<Portal>>, Path(name): Path<String>, headers: HeaderMap, request: Request) -> Response {
     portal.assets.serve(&name, &headers).unwrap_or_else(|| portal.errors.response(&Fault::NotFound, &request.into_parts().0))
+}
+
+/// Who asks for the prefix alone wants the page that leads to all others.
+async fn home(call: Call) -> Response {
+    call.to_page(StatusCode::FOUND, "/account")
 }
 
 /// Where password managers look for the page that changes a password (W3C "A Well-Known URL for Changing Passwords").

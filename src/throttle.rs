@@ -3,6 +3,7 @@
 
 mod flood;
 mod keys;
+mod mails;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -66,6 +67,8 @@ pub enum Policy {
     Client,
     /// Mails with a reset link to one address.
     Resets,
+    /// Mails with links that one account asks for.
+    Mails,
     /// Failures for one account from anywhere: it is locked for a time.
     Lockout,
     /// Failures for one account of one browser that it knows.
@@ -98,9 +101,6 @@ struct Budget {
     policy: Policy,
     charge: Charge,
 }
-
-/// Mails a day that tell one account of sign-ins: a program that signs in anew each minute must not bury its owner.
-const NOTICES: Limit = Limit { most: 10, per: Duration::from_hours(24) };
 
 impl Throttle {
     /// Counts where the lockouts are counted.
@@ -175,15 +175,6 @@ impl Throttle {
         let budgets = vec![resets, self.requests(Endpoint::ResetRequest, client), self.of_client(client)];
         let (admission, _) = self.take(Endpoint::ResetRequest, budgets, self.clock.now()).await?;
         Ok(admission)
-    }
-
-    /// Whether the account may have one more mail that tells of a sign-in. Counts it.
-    ///
-    /// # Errors
-    /// When the store failed.
-    pub async fn notice(&self, account: AccountId) -> Result<bool, StoreError> {
-        let key = self.keys.name("sign-in notices", &[&Target::subject_of(account)]);
-        Ok(self.counters.count(&key, NOTICES, self.clock.now()).await?.allowed)
     }
 
     /// Gives back what was counted for an attempt that succeeded, or of which nothing was decided. Best effort: what is not given
@@ -273,6 +264,7 @@ impl Policy {
             Self::Requests => "requests",
             Self::Client => "client",
             Self::Resets => "resets",
+            Self::Mails => "mails",
             Self::Lockout => "lockout",
             Self::Device => "device",
             Self::Flood => "flood",
@@ -283,7 +275,7 @@ impl Policy {
     fn is_given_back(self, endpoint: Endpoint) -> bool {
         match self {
             Self::Requests => endpoint == Endpoint::ResetConfirm,
-            Self::Resets => false,
+            Self::Resets | Self::Mails => false,
             Self::Attempts | Self::Client | Self::Lockout | Self::Device | Self::Flood => true,
         }
     }

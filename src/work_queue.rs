@@ -67,6 +67,13 @@ impl<T> WorkQueue<T> {
         self.changed.notify_all();
     }
 
+    /// Waits for the queue to be closed, at most `patience`; whether it is.
+    pub(crate) fn closed_within(&self, patience: Duration) -> bool {
+        let open = |state: &mut State<T>| !state.closed;
+        let (state, _) = self.changed.wait_timeout_while(self.lock(), patience, open).unwrap_or_else(PoisonError::into_inner);
+        state.closed
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

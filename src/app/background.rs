@@ -1,6 +1,8 @@
 //! The threads that run beside requests, whatever runtimes the gateway has.
 
+use crate::audit::Audit;
 use crate::clock::SharedClock;
+use crate::invitation::Invitations;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::{CounterStore, OneTimeStore, StoreError};
@@ -23,6 +25,18 @@ const PURGE: Duration = Duration::from_mins(1);
 pub(super) struct Background {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What is done in the house.
+pub(super) struct Work {
+    pub(super) marks: SessionMarks,
+    pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) counters: Arc<dyn CounterStore>,
+    pub(super) one_time: Arc<dyn OneTimeStore>,
+    pub(super) invitations: Arc<Invitations>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) audit_retention: Duration,
+    pub(super) clock: SharedClock,
 }
 
 /// Comes when the thread is to stop.
@@ -51,26 +65,23 @@ impl Drop for Background {
     }
 }
 
-/// What is kept in order.
-pub(super) struct House {
-    pub(super) marks: SessionMarks,
-    pub(super) sessions: Arc<dyn SessionStore>,
-    pub(super) counters: Arc<dyn CounterStore>,
-    pub(super) one_time: Arc<dyn OneTimeStore>,
-    pub(super) clock: SharedClock,
-}
-
-impl House {
-    /// Removes what has expired.
+impl Work {
+    /// Removes what has expired; where one store fails, from the others all the same.
     async fn purge(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let (sessions, counters, one_time) = tokio::join!(self.sessions.purge(now), self.counters.purge(now), self.one_time.purge(now));
-        sessions.and(counters).and(one_time)
+        let done = [
+            self.sessions.purge(now).await,
+            self.counters.purge(now).await,
+            self.one_time.purge(now).await,
+            self.invitations.tidy().await,
+            self.audit.purge(now.minus(self.audit_retention)).await,
+        ];
+        done.into_iter().collect()
     }
 }
 
 /// Finishes marks that others left, and removes what has expired.
-pub(super) async fn keep_house(house: House, mut stopped: Stopped) {
+pub(super) async fn keep_house(work: Work, mut stopped: Stopped) {
     let (mut marking, mut purging) = (interval(MARKS), interval(PURGE));
     marking.set_missed_tick_behavior(MissedTickBehavior::Delay);
     purging.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -78,8 +89,8 @@ pub(super) async fn keep_house(house: House, mut stopped: Stopped) {
     loop {
         let done = tokio::select! {
             _ = &mut stopped => return,
-            _ = marking.tick() => house.marks.finish().await,
-            _ = purging.tick() => house.purge().await,
+            _ = marking.tick() => work.marks.finish().await,
+            _ = purging.tick() => work.purge().await,
         };
         if let Err(error) = &done
             && !failing

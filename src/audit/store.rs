@@ -19,7 +19,8 @@ pub struct Filter {
 /// Where audit records are kept: they are added and, when old, removed; never changed.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
-    /// Adds records; all or none.
+    /// Adds records. Those that are there already stay as they are, so that an append whose answer was lost may be
+    /// repeated until one succeeds: after an error some records may be there, and then none is there twice.
     async fn append(&self, records: &[Record]) -> Result<(), StoreError>;
 
     /// Up to `limit` records, newest first.

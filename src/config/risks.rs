@@ -17,6 +17,7 @@ pub(super) fn check(root: &Section<'_>, settings: &Settings) {
     policy(root, settings);
     rules(root, settings);
     routes(root, settings);
+    confirmation(root, settings);
     mail(root, settings);
     if matches!(&settings.stores.users, UserStore::Mongo(url) if url.is_exposed()) {
         warn(root, "stores.users", "accounts cross the network unencrypted; add tls=true to the options of the address");
@@ -53,6 +54,25 @@ fn listeners(root: &Section<'_>, settings: &Settings) {
     }
     if settings.admin.as_ref().is_some_and(|address| !is_loopback(address)) {
         warn(root, "admin.listen", "metrics are told to whoever reaches this address; keep it off public networks");
+    }
+}
+
+/// An account whose address cannot be confirmed would never be let in.
+fn confirmation(root: &Section<'_>, settings: &Settings) {
+    if !settings.accounts.verify_email {
+        return;
+    }
+    const KEY: &str = "accounts.verify_email";
+    if settings.email.transport.is_none() {
+        error(root, KEY, "needs mail, which the links that confirm addresses go by: set email.transport");
+    }
+    let is_named = |route: &Route| matches!(route.host, Some(HostPattern::Exact(_)));
+    if settings.portal.url.is_none() && !settings.routes.iter().all(is_named) {
+        error(
+            root,
+            KEY,
+            "mails links, which begin with portal.url or the exact host of a route: set portal.url, or name the host of every route",
+        );
     }
 }
 

@@ -8,6 +8,7 @@ mod mail;
 mod places;
 mod risky_settings;
 mod routing;
+mod schema;
 mod secrets;
 mod sections;
 

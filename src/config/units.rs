@@ -6,7 +6,8 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_hours(36_500 * 24);
 
 /// Reads `90s`, `30m`, `1h30m`, `7d`, `500ms`; `0` needs no unit.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

@@ -16,15 +16,20 @@ pub trait InvitationStore: Send + Sync {
     /// The invitation with this token's SHA-256, used or not, if it has not expired at `now`.
     async fn find(&self, token: &[u8; 32], now: Timestamp) -> Result<Option<Invitation>, StoreError>;
 
-    /// Holds the invitation for the account that is about to be made, until `until`. `false` where it is used, expired
-    /// or held for another.
+    /// Holds the invitation for the account that is about to be made, which should be done by `until`. `false` where it is
+    /// used, expired, gone or held. A hold that has lapsed still holds: it is released, or redeemed, by whoever looks
+    /// whether its account was made.
     async fn claim(&self, id: Uuid, account: AccountId, now: Timestamp, until: Timestamp) -> Result<bool, StoreError>;
 
-    /// Notes that the account that it was claimed for was made.
-    async fn redeem(&self, id: Uuid, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
+    /// Notes that the account that it is held for was made; once more is no error. `false` where it is gone, or not held
+    /// for this account any more.
+    async fn redeem(&self, id: Uuid, account: AccountId, now: Timestamp) -> Result<bool, StoreError>;
 
-    /// Lets go of an invitation that was claimed for an account which could not be made.
+    /// Lets go of an invitation that is held for an account which was not made.
     async fn release(&self, id: Uuid, account: AccountId) -> Result<(), StoreError>;
+
+    /// Up to `limit` invitations that are held though that should have been done with at `now`.
+    async fn lapsed(&self, now: Timestamp, limit: usize) -> Result<Vec<Invitation>, StoreError>;
 
     /// Up to `limit` invitations, newest first, from the first before `before`.
     async fn list(&self, before: Option<Uuid>, limit: usize) -> Result<Vec<Invitation>, StoreError>;

@@ -200,23 +200,16 @@ impl Call {
 
     /// Gives the browser the cookie of a new session, and one by which it is known the next time.
     pub(super) fn give_session(&self, response: &mut Response, signed_in: &SignedIn) {
-        self.remember_device(response, &self.device().after_sign_in(&signed_in.account, self.portal.clock.now()));
+        self.remember_browser(response, &signed_in.account);
         let keep = signed_in.session.remember.then_some(self.portal.settings.sessions.remember_for);
         let value = self.portal.cookie_key.seal(&signed_in.id);
         set_cookie(response, &self.cookies.set_session(&value, keep));
     }
 
-    /// Lets the browser be known as the one that just registered: with the account that it made, or, where it made none and must
-    /// not learn that, with nobody's.
-    pub(super) fn give_registration(&self, response: &mut Response, made: Option<&Account>) {
-        let now = self.portal.clock.now();
-        let device = self.device();
-        let after = made.map_or_else(|| device.after_registration_of_nobody(now), |account| device.after_sign_in(account, now));
-        self.remember_device(response, &after);
-    }
-
-    fn remember_device(&self, response: &mut Response, device: &Device) {
-        set_cookie(response, &self.cookies.set_device(&self.portal.device_key.seal(device)));
+    /// Lets the browser be known the next time as one that has signed in to this account, or has made it.
+    pub(super) fn remember_browser(&self, response: &mut Response, account: &Account) {
+        let device = self.device().after_sign_in(account, self.portal.clock.now());
+        set_cookie(response, &self.cookies.set_device(&self.portal.device_key.seal(&device)));
     }
 
     /// Takes the session cookie away.
@@ -232,7 +225,7 @@ pub(super) fn client(visit: &Visit, headers: &HeaderMap) -> Client {
         address: visit.client,
         user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_LENGTH).collect(),
         request_id: visit.request_id.clone(),
-        device: Device::default(),
+        ..Client::default()
     }
 }
 

@@ -334,14 +334,19 @@ async fn a_form_may_only_leave_for_the_page_that_was_asked_for() {
 async fn what_is_not_in_the_route_table_is_refused_in_the_same_design() {
     let site = Site::new();
     let mut browser = site.browser();
-    for page in ["/auth", "/auth/", "/auth/nothing", "/auth/assets/nothing.css", "/nothing"] {
+    for page in ["/auth/nothing", "/auth/assets/nothing.css", "/nothing"] {
         let answer = browser.get(page).await;
         assert!(answer.status == StatusCode::NOT_FOUND && answer.body.contains("<h1>Page not found</h1>"), "{page}");
     }
     let answer = browser.send(Method::DELETE, "/auth/login", None, String::new()).await;
     assert!(answer.status == StatusCode::METHOD_NOT_ALLOWED && answer.body.contains("<h1>Method not allowed</h1>"));
     assert_eq!(answer.headers["allow"], "GET,HEAD,POST");
-    assert_eq!(browser.get("/.well-known/change-password").await.location(), "/auth/account/password");
+    for (page, location) in
+        [("/auth", "/auth/account"), ("/auth/", "/auth/account"), ("/.well-known/change-password", "/auth/account/password")]
+    {
+        let answer = browser.get(page).await;
+        assert_eq!((answer.status, answer.location()), (StatusCode::FOUND, location), "{page}");
+    }
     assert!(browser.get("/auth/forgot").await.body.contains("administrator"));
 }
 

@@ -1,13 +1,21 @@
 //! The pages: one file a group. What they share is here.
 
 pub(super) mod account;
+pub(super) mod activity;
+pub(super) mod admin;
+pub(super) mod confirm;
 pub mod demo_mail;
+pub(super) mod email;
 pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;
+mod nav;
 pub(super) mod password;
+mod record;
 pub(super) mod register;
 pub(super) mod reset;
+pub(super) mod sessions;
+pub(super) mod verify_email;
 
 use super::limited;
 use crate::account::PasswordProfile;
@@ -102,7 +110,7 @@ fn password_hint(profile: PasswordProfile) -> &'static str {
 }
 
 /// A duration in the largest unit that it fills at least once, rounded down.
-fn spelled_out(time: Duration) -> String {
+pub(super) fn spelled_out(time: Duration) -> String {
     let seconds = time.as_secs();
     let (count, unit) = match seconds {
         86_400.. => (seconds / 86_400, "day"),

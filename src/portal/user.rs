@@ -26,6 +26,15 @@ pub(super) struct UserBody<'a> {
     pub(super) user: User<'a>,
 }
 
+/// `{user}`, and `verificationRequired: true` where the address must be confirmed before signing in.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RegisteredBody<'a> {
+    pub(super) user: User<'a>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) verification_required: bool,
+}
+
 /// `{user, expiresIn, idleIn}`; seconds.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,7 +82,7 @@ fn given(text: &str) -> Option<&str> {
 }
 
 /// RFC 3339 in UTC.
-fn rfc3339(moment: Timestamp) -> Option<String> {
+pub(super) fn rfc3339(moment: Timestamp) -> Option<String> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(moment.0) * 1_000_000).ok()?.format(&Rfc3339).ok()
 }
 

@@ -75,7 +75,7 @@ mod tests {
         let alice = fixture.add("alice").await;
         let client = attempt("alice", "").client;
         let ended = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
-        fixture.login.sign_out(&ended).await.unwrap();
+        fixture.sessions.end(&ended).await.unwrap();
         assert!(matches!(fixture.profile.confirm(alice.id, &ended, password(PASSWORD), &client).await, Err(ProfileError::Conflict)));
         let live = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
         fixture.command().lock("alice").await.unwrap();

@@ -10,7 +10,7 @@ use crate::mail::{Asked, Letter};
 use crate::registration::FieldProblem;
 use crate::session::SessionKey;
 use crate::store::StoreError;
-use crate::throttle::{Endpoint, Target, Throttled, TooMany};
+use crate::throttle::{Endpoint, Throttled, TooMany};
 
 /// A password to be set by a link.
 pub struct NewPassword {
@@ -59,14 +59,7 @@ impl Recovery {
         self.throttle.knock(&new.client)?;
         let Some((token, account)) = self.opened(new.token).await? else { return Err(self.refuse(&new.client).await) };
         self.check_password(&account, &new.password)?;
-        let target = Target::unknown(&format!("password_reset:{}", token.digest()));
-        let admission = self.throttle.attempt(Endpoint::ResetConfirm, &new.client, &target).await?;
-        let done = self.spend(&token, &new.password).await;
-        match &done {
-            Err(ResetError::BadToken) => self.throttle.failed(admission).await,
-            Ok(_) | Err(_) => self.throttle.give_back(admission).await,
-        }
-        let mut account = done?;
+        let mut account = self.spend(&token, &new.password).await?;
         self.tell_owner(&account, &new.client).await;
         self.marks.carry_out(&mut account).await?;
         self.throttle.lift(account.id).await;

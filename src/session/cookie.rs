@@ -102,12 +102,6 @@ impl SessionCookies {
         if self.secure { "__Host-portcullis-csrf" } else { "portcullis-csrf" }
     }
 
-    /// Name of the cookie that holds a reset link's token, always host-only: `__Host-portcullis-reset` or `portcullis-reset`.
-    #[must_use]
-    pub fn reset_name(&self) -> &'static str {
-        if self.secure { "__Host-portcullis-reset" } else { "portcullis-reset" }
-    }
-
     /// Name of the cookie by which a browser is known that has signed in before, always host-only: `__Host-portcullis-device` or
     /// `portcullis-device`.
     #[must_use]
@@ -125,6 +119,12 @@ impl SessionCookies {
         cookie.set_secure(self.secure);
         cookie.set_max_age(whole_seconds(KNOWN_FOR));
         cookie.to_string()
+    }
+
+    /// Name of the cookie that holds a reset link's token, always host-only: `__Host-portcullis-reset` or `portcullis-reset`.
+    #[must_use]
+    pub fn reset_name(&self) -> &'static str {
+        if self.secure { "__Host-portcullis-reset" } else { "portcullis-reset" }
     }
 
     /// `Set-Cookie` for a session; `keep` is its `Max-Age` when it outlives the browser.

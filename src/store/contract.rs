@@ -1,7 +1,9 @@
 //! What must hold of every store. One suite for each port, run over all adapters: a new adapter joins with a line in
 //! [`account_stores`] or [`session_stores`].
 
+mod audit;
 mod counters;
+mod invitations;
 mod one_time;
 mod outbox;
 mod races;

@@ -1,5 +1,6 @@
 //! `{prefix}/account`: one's own profile, as a page; `{prefix}/profile` and `{prefix}/session`: as JSON.
 
+use super::nav::{Here, Nav};
 use super::{Problems, busy, forged, name_taken, too_many, unavailable as outage};
 use crate::account::Account;
 use crate::portal::assets::Look;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 #[template(path = "account.html")]
 struct Page<'a> {
     look: &'a Look,
+    nav: Nav,
     csrf: String,
     notice: Option<&'static str>,
     problems: &'a Problems,
@@ -159,6 +161,7 @@ fn typed<'a>(call: &Call, account: &'a Account, fields: &'a Fields) -> Typed<'a>
 fn page<'a>(call: &'a Call, account: &'a Account, typed: Typed<'a>, problems: &'a Problems) -> Page<'a> {
     Page {
         look: &call.portal.look,
+        nav: Nav::of(&call.portal, account, Here::Profile),
         csrf: call.csrf_token(),
         notice: notice(&call.query),
         problems,
@@ -192,6 +195,7 @@ mod tests {
         let problems = Problems::of_field("avatar_url", "not_https", HOSTILE);
         let page = Page {
             look: &look,
+            nav: Nav::sample(Here::Profile),
             csrf: "token".into(),
             notice: Some("Your profile is saved."),
             problems: &problems,

@@ -179,6 +179,10 @@ fn page<'a>(call: &'a Call, onward: &'a Onward, typed: Typed<'a>, problems: &'a 
 fn notice(query: &Fields) -> Option<&'static str> {
     if query.has("registered") {
         Some("Your account is ready. Sign in to go on.")
+    } else if query.has("confirm") {
+        Some("Your account is almost ready. We have sent a link to your address: open it to confirm the address, then sign in.")
+    } else if query.has("confirmed") {
+        Some("Your address is confirmed.")
     } else if query.has("signed-out") {
         Some("You are signed out.")
     } else {

@@ -1,6 +1,7 @@
 //! `{prefix}/account/password`: changing one's own password.
 
 use super::account::{account, conflict};
+use super::nav::{Here, Nav};
 use super::{Problems, busy, forged, password_hint, too_many, unavailable as outage};
 use crate::account::{Account, Password};
 use crate::portal::assets::Look;
@@ -14,6 +15,7 @@ use http::StatusCode;
 #[template(path = "password.html")]
 struct Page<'a> {
     look: &'a Look,
+    nav: Nav,
     csrf: String,
     problems: &'a Problems,
     username: &'a str,
@@ -82,6 +84,7 @@ fn wrong() -> Problems {
 fn page<'a>(call: &'a Call, account: &'a Account, problems: &'a Problems) -> Page<'a> {
     Page {
         look: &call.portal.look,
+        nav: Nav::of(&call.portal, account, Here::Password),
         csrf: call.csrf_token(),
         problems,
         username: account.username.as_str(),
@@ -99,7 +102,14 @@ mod tests {
     fn password_managers_learn_whose_password_changes() {
         let (look, problems) = (look(), wrong());
         let password_hint = password_hint(PasswordProfile::Nist);
-        let page = Page { look: &look, csrf: "token".into(), problems: &problems, username: HOSTILE, password_hint };
+        let page = Page {
+            look: &look,
+            nav: Nav::sample(Here::Password),
+            csrf: "token".into(),
+            problems: &problems,
+            username: HOSTILE,
+            password_hint,
+        };
         let html = rendered("password", &page);
         assert!(html.contains(r#"autocomplete="username" hidden"#));
         assert!(html.contains(r##"<a href="#current_password">"##));

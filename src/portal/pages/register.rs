@@ -1,15 +1,16 @@
 //! `{prefix}/register`: making one's own account, by form and by JSON. Never signs in.
 
+use super::logout::Message;
 use super::{Problems, busy, forged, name_taken, password_hint, too_many, unavailable as outage};
-use crate::account::Password;
-use crate::client::Client;
+use crate::account::{Email, Password};
+use crate::invitation::Invitation;
 use crate::portal::assets::Look;
 use crate::portal::call::{Call, cross_site, rd_query, unavailable};
 use crate::portal::error_page::Fault;
 use crate::portal::problem::Problem;
 use crate::portal::redirect::Onward;
 use crate::portal::submission::{Fields, Submission, json, unsupported};
-use crate::portal::user::{User, UserBody};
+use crate::portal::user::{RegisteredBody, User};
 use crate::registration::{FieldProblem, NewAccount, RegistrationError};
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
@@ -26,15 +27,20 @@ struct Page<'a> {
     problems: &'a Problems,
     username: &'a str,
     email: &'a str,
+    invite: &'a str,
+    invited: Option<&'a str>,
     password_hint: &'static str,
     login: String,
 }
 
 /// What was typed; never the password.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Typed<'a> {
     username: &'a str,
     email: &'a str,
+    invite: &'a str,
+    /// The address that the invitation is for.
+    invited: Option<&'a str>,
 }
 
 /// `POST` as JSON.
@@ -44,15 +50,18 @@ struct Body {
     username: Option<String>,
     email: Option<String>,
     password: Option<String>,
+    invite: Option<String>,
 }
 
 /// `GET`: the form.
 pub(in crate::portal) async fn show(call: Call) -> Response {
-    if !call.portal.registration.is_open() {
-        return call.fault(&Fault::NotFound);
-    }
-    let onward = call.onward(&call.query);
-    call.page(StatusCode::OK, &page(&call, &onward, Typed::default(), &Problems::default()))
+    let token = call.query.text("invite");
+    let invitation = match invitation(&call, token).await {
+        Ok(invitation) => invitation,
+        Err(response) => return *response,
+    };
+    let typed = Typed { username: "", email: "", invite: token, invited: address(invitation.as_ref()) };
+    call.page(StatusCode::OK, &page(&call, &call.onward(&call.query), typed, &Problems::default()))
 }
 
 /// `POST`: makes the account.
@@ -65,11 +74,14 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
 }
 
 async fn by_form(call: &Call, fields: &Fields) -> Response {
-    if !call.portal.registration.is_open() {
-        return call.fault(&Fault::NotFound);
-    }
+    let token = fields.text("invite");
+    let invitation = match invitation(call, token).await {
+        Ok(invitation) => invitation,
+        Err(response) => return *response,
+    };
     let onward = call.onward(fields);
-    let typed = Typed { username: fields.text("username"), email: fields.text("email") };
+    let typed =
+        Typed { username: fields.text("username"), email: fields.text("email"), invite: token, invited: address(invitation.as_ref()) };
     let again = |status, problems: &Problems| call.page(status, &page(call, &onward, typed, problems));
     if !call.is_genuine(fields) {
         return again(StatusCode::FORBIDDEN, &forged());
@@ -78,37 +90,74 @@ async fn by_form(call: &Call, fields: &Fields) -> Response {
         username: Some(typed.username.to_owned()),
         email: typed.email.to_owned(),
         password: Password::new(fields.text("password").to_owned()),
+        invite: token.to_owned(),
+        base: call.link_base(),
         client: call.client(),
     };
-    match call.portal.registration.register(new).await {
-        // An address that has an account is answered like a new one: this form must not tell who is registered.
-        made @ (Ok(_) | Err(RegistrationError::EmailTaken)) => {
-            let mut response = call.to_page(StatusCode::SEE_OTHER, &format!("/login?registered{}", rd_query('&', onward.asked_for())));
-            call.give_registration(&mut response, made.as_ref().ok());
+    match call.portal.registration.register_discreetly(&new).await {
+        Ok(account) => {
+            let notice = if call.portal.registration.must_confirm(&account) { "confirm" } else { "registered" };
+            let mut response = call.to_page(StatusCode::SEE_OTHER, &format!("/login?{notice}{}", rd_query('&', onward.asked_for())));
+            call.remember_browser(&mut response, &account);
             response
         }
-        Err(RegistrationError::TooMany(limit)) => call.too_many_page(limit, &page(call, &onward, typed, &too_many(limit))),
-        Err(RegistrationError::Closed) => call.fault(&Fault::NotFound),
         Err(RegistrationError::Invalid(problems)) => again(StatusCode::BAD_REQUEST, &problems.into()),
         Err(RegistrationError::UsernameTaken) => again(StatusCode::CONFLICT, &name_taken()),
+        Err(RegistrationError::TooMany(limit)) => call.too_many_page(limit, &page(call, &onward, typed, &too_many(limit))),
         Err(RegistrationError::Busy) => call.outage_page(&page(call, &onward, typed, &busy())),
         Err(RegistrationError::Unavailable(error)) => {
             call.note(&error);
             call.outage_page(&page(call, &onward, typed, &outage()))
         }
+        Err(error) => turned_away(call, error),
     }
+}
+
+/// The invitation that a token opens; else the page that says why nobody can register.
+async fn invitation(call: &Call, token: &str) -> Result<Option<Invitation>, Box<Response>> {
+    call.portal.registration.invitation(token).await.map_err(|error| Box::new(turned_away(call, error)))
+}
+
+fn turned_away(call: &Call, error: RegistrationError) -> Response {
+    match error {
+        RegistrationError::InviteInvalid => call.page(StatusCode::FORBIDDEN, &not_invited(call)),
+        RegistrationError::Unavailable(error) => {
+            call.note(&error);
+            call.fault(&Call::outage())
+        }
+        _ => call.fault(&Fault::NotFound),
+    }
+}
+
+fn not_invited(call: &Call) -> Message<'_> {
+    let look = &call.portal.look;
+    Message {
+        look,
+        title: "You need an invitation",
+        text: "To create an account here, open the link of an invitation. Each works once and for a limited time; if yours no \
+               longer does, ask whoever invited you for a new one.",
+        href: format!("{}/login", look.prefix),
+        link: "Sign in instead",
+    }
+}
+
+fn address(invitation: Option<&Invitation>) -> Option<&str> {
+    invitation.and_then(|invitation| invitation.email.as_ref()).map(Email::as_str)
 }
 
 async fn by_json(call: &Call, body: Bytes) -> Response {
     if !call.is_from_here() {
         return cross_site();
     }
-    if !call.portal.registration.is_open() {
+    if call.portal.registration.is_closed() {
         return closed().into_response();
     }
-    match json(&body, "username, email and password").and_then(|body| complete(body, call.client())) {
-        Ok(new) => match call.portal.registration.register(new).await {
-            Ok(account) => (StatusCode::CREATED, Json(UserBody { user: User::of(&account) })).into_response(),
+    match json(&body, "username, email, password and invite").and_then(|body| complete(call, body)) {
+        Ok(new) => match call.portal.registration.register(&new).await {
+            Ok(account) => {
+                let verification_required = call.portal.registration.must_confirm(&account);
+                (StatusCode::CREATED, Json(RegisteredBody { user: User::of(&account), verification_required })).into_response()
+            }
             Err(error) => refusal(call, error),
         },
         Err(problem) => problem.into_response(),
@@ -118,9 +167,10 @@ async fn by_json(call: &Call, body: Bytes) -> Response {
 fn refusal(call: &Call, error: RegistrationError) -> Response {
     match error {
         RegistrationError::Closed => closed().into_response(),
+        RegistrationError::InviteInvalid => invite_invalid().into_response(),
         RegistrationError::Invalid(problems) => invalid(problems).into_response(),
         RegistrationError::UsernameTaken => taken("username", "Someone else has this name.").into_response(),
-        RegistrationError::EmailTaken => taken("email", "There is an account with this address.").into_response(),
+        RegistrationError::EmailTaken(_) => taken("email", "There is an account with this address.").into_response(),
         RegistrationError::TooMany(limit) => Problem::too_many(limit).into_response(),
         RegistrationError::Busy => unavailable(),
         RegistrationError::Unavailable(error) => {
@@ -131,10 +181,23 @@ fn refusal(call: &Call, error: RegistrationError) -> Response {
 }
 
 /// The account that the body asks for, if nothing needed is missing.
-fn complete(body: Body, client: Client) -> Result<NewAccount, Box<Problem>> {
+fn complete(call: &Call, body: Body) -> Result<NewAccount, Box<Problem>> {
+    let (email, password) = needed(body.email, body.password, body.invite.is_some())?;
+    Ok(NewAccount {
+        username: body.username,
+        email,
+        password,
+        invite: body.invite.unwrap_or_default(),
+        base: call.link_base(),
+        client: call.client(),
+    })
+}
+
+/// Who is invited may leave the address to the invitation.
+fn needed(email: Option<String>, password: Option<String>, is_invited: bool) -> Result<(String, Password), Box<Problem>> {
     let missing = |field| FieldProblem { field, code: "required", message: format!("Send {field}.") };
-    match (body.email, body.password) {
-        (Some(email), Some(password)) => Ok(NewAccount { username: body.username, email, password: Password::new(password), client }),
+    match (email.or_else(|| is_invited.then(String::new)), password) {
+        (Some(email), Some(password)) => Ok((email, Password::new(password))),
         (email, password) => {
             let absent = [email.is_none().then(|| missing("email")), password.is_none().then(|| missing("password"))];
             Err(Box::new(invalid(absent.into_iter().flatten().collect())))
@@ -157,6 +220,11 @@ fn closed() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "registration_closed", "Registration is closed", detail)
 }
 
+fn invite_invalid() -> Problem {
+    let detail = "Send the token of an invitation that was not used and has not expired.";
+    Problem::new(StatusCode::FORBIDDEN, "invite_invalid", "Invitation not valid", detail)
+}
+
 fn page<'a>(call: &'a Call, onward: &'a Onward, typed: Typed<'a>, problems: &'a Problems) -> Page<'a> {
     let portal = &call.portal;
     Page {
@@ -167,6 +235,8 @@ fn page<'a>(call: &'a Call, onward: &'a Onward, typed: Typed<'a>, problems: &'a 
         problems,
         username: typed.username,
         email: typed.email,
+        invite: typed.invite,
+        invited: typed.invited,
         password_hint: password_hint(portal.settings.accounts.password),
         login: format!("{}/login{}", portal.look.prefix, rd_query('?', onward.asked_for())),
     }
@@ -193,6 +263,8 @@ mod tests {
                 problems: &problems,
                 username: HOSTILE,
                 email: HOSTILE,
+                invite: HOSTILE,
+                invited: None,
                 password_hint: password_hint(PasswordProfile::Classic),
                 login: HOSTILE.into(),
             },
@@ -204,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_program_is_told_every_field_that_is_missing() {
-        let problem = complete(Body { username: None, email: None, password: None }, Client::default()).err().unwrap();
+        let problem = needed(None, None, false).err().unwrap();
         let body: serde_json::Value = serde_json::from_slice(problem.response().body()).unwrap();
         assert_eq!(body["errors"][0]["field"], "email");
         assert_eq!(body["errors"][1], serde_json::json!({ "field": "password", "code": "required", "message": "Send password." }));

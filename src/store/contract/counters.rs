@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::store::memory::MemoryCounters;
 use crate::store::redis::{self, RedisCounters};
 use crate::store::sqlite::SqliteCounters;
-use crate::store::{Counted, CounterStore, Limit};
+use crate::store::{Charge, Counted, CounterStore, Limit};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +64,28 @@ async fn what_is_given_back_may_be_taken_again_in_the_same_window_only() {
         }
         assert_eq!(store.count("b", LIMIT, at(1)).await.unwrap().left, 1, "no more than nothing is given back");
         assert!(!count(2).await.allowed);
+    })
+    .await;
+}
+
+/// What one limit refuses uses up no other
+#[tokio::test]
+async fn of_several_counters_all_count_or_none() {
+    stores(|store| async move {
+        let charge = |key: &str, most| Charge { key: key.to_owned(), limit: Limit { most, ..LIMIT } };
+        let both = [charge("few", 1), charge("many", 5)];
+        let left = async |seconds| {
+            let counted = store.count_all(&both, at(seconds)).await.unwrap();
+            counted.into_iter().map(|counted| (counted.allowed, counted.left)).collect::<Vec<_>>()
+        };
+        assert_eq!(left(0).await, [(true, 0), (true, 4)]);
+        assert_eq!(left(1).await, [(false, 0), (true, 3)]);
+        assert_eq!(store.peek("many", at(1)).await.unwrap(), Some((1, at(900))));
+        store.give_back(&["few".to_owned(), "many".to_owned(), "unknown".to_owned()], at(2)).await.unwrap();
+        assert_eq!(left(3).await, [(true, 0), (true, 4)]);
+        store.clear(&["few".to_owned(), "many".to_owned()]).await.unwrap();
+        assert_eq!(left(4).await, [(true, 0), (true, 4)]);
+        assert_eq!(store.peek("few", at(4)).await.unwrap(), Some((1, at(904))));
     })
     .await;
 }

@@ -207,12 +207,17 @@ impl UniqueValues {
     }
 }
 
-/// Whether a unique index refused a write; `FerretDB` on SQLite says so in its own words.
+/// Whether a unique index refused a write.
 fn is_duplicate(error: &Error) -> bool {
     let (code, message) = match error.kind.as_ref() {
         ErrorKind::Write(WriteFailure::WriteError(error)) => (error.code, &error.message),
         ErrorKind::Command(error) => (error.code, &error.message),
         _ => return false,
     };
+    is_duplicate_key(code, message)
+}
+
+/// Whether a server says by this that a unique index refused a write; `FerretDB` on SQLite says so in its own words.
+pub(super) fn is_duplicate_key(code: i32, message: &str) -> bool {
     code == DUPLICATE || (code == INTERNAL && message.contains("UNIQUE constraint failed"))
 }

@@ -171,6 +171,7 @@ fn describe(error: &Error) -> String {
         ErrorKind::Write(WriteFailure::WriteConcernError(error)) => {
             format!("a write to MongoDB was not confirmed by a majority (code {})", error.code)
         }
+        ErrorKind::InsertMany(_) => "MongoDB refused to insert some of several documents".to_owned(),
         ErrorKind::Command(error) => format!("MongoDB refused a command (code {}): {}", error.code, error.message),
         kind => kind.to_string(),
     }

@@ -224,7 +224,7 @@ fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
 }
 
 /// A stored value that a constructor refuses: the file was written by something else.
-fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+pub(super) fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
 }
 

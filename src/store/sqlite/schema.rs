@@ -91,11 +91,13 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE audit (
         id BLOB PRIMARY KEY NOT NULL,
         at INTEGER NOT NULL,
-        account BLOB,
+        actor BLOB,
+        subject BLOB,
         record TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
     CREATE INDEX audit_by_time ON audit (at);
-    CREATE INDEX audit_of_account ON audit (account, id) WHERE account IS NOT NULL;
+    CREATE INDEX audit_by_actor ON audit (actor, id) WHERE actor IS NOT NULL;
+    CREATE INDEX audit_by_subject ON audit (subject, id) WHERE subject IS NOT NULL;
 
     CREATE TABLE invitations (
         id BLOB PRIMARY KEY NOT NULL,

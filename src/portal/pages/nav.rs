@@ -1,0 +1,79 @@
+//! The navigation of the account's pages; administrators find theirs below it.
+
+use crate::account::Account;
+use crate::portal::Portal;
+
+/// What stands above an account page.
+#[derive(Clone, Copy)]
+pub(super) struct Nav {
+    here: Here,
+    administrator: bool,
+}
+
+/// Which page is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Here {
+    Profile,
+    Password,
+    Email,
+    Sessions,
+    Activity,
+    Users,
+    AllSessions,
+    Invitations,
+    AllActivity,
+    /// A page that is on the way to another one.
+    Elsewhere,
+}
+
+/// A page that can be gone to.
+pub(super) struct Place {
+    here: Here,
+    /// Under the prefix.
+    pub(super) path: &'static str,
+    pub(super) text: &'static str,
+}
+
+const OWN: [Place; 5] = [
+    Place { here: Here::Profile, path: "/account", text: "Profile" },
+    Place { here: Here::Password, path: "/account/password", text: "Password" },
+    Place { here: Here::Email, path: "/account/email", text: "Email" },
+    Place { here: Here::Sessions, path: "/account/sessions", text: "Sessions" },
+    Place { here: Here::Activity, path: "/account/activity", text: "Activity" },
+];
+
+const ADMINISTRATION: [Place; 4] = [
+    Place { here: Here::Users, path: "/admin/users", text: "Users" },
+    Place { here: Here::AllSessions, path: "/admin/sessions", text: "All sessions" },
+    Place { here: Here::Invitations, path: "/admin/invitations", text: "Invitations" },
+    Place { here: Here::AllActivity, path: "/admin/activity", text: "All activity" },
+];
+
+impl Nav {
+    /// For a page that this account is shown.
+    pub(super) fn of(portal: &Portal, account: &Account, here: Here) -> Self {
+        Self { here, administrator: portal.administration.is_administrator(account) }
+    }
+
+    /// Pages for everybody.
+    pub(super) fn own(&self) -> &'static [Place] {
+        &OWN
+    }
+
+    /// Pages for administrators; none for others.
+    pub(super) fn administration(&self) -> &'static [Place] {
+        if self.administrator { &ADMINISTRATION } else { &[] }
+    }
+
+    pub(super) fn is_at(&self, place: &Place) -> bool {
+        self.here == place.here
+    }
+}
+
+#[cfg(test)]
+impl Nav {
+    /// An administrator's, for tests of templates.
+    pub(super) fn sample(here: Here) -> Self {
+        Self { here, administrator: true }
+    }
+}
