@@ -213,6 +213,7 @@ impl App {
             accounts: Arc::clone(&accounts),
             recovery: Arc::clone(&recovery),
             email_confirmation: Arc::clone(&email_confirmation),
+            marks: marks.clone(),
             settings: Arc::clone(&settings),
         };
         let mail_catcher: Option<Arc<MailCatcher>> = matches!(settings.email.transport, Some(MailTransport::Catcher)).then(Arc::default);
