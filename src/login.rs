@@ -21,6 +21,8 @@ pub struct Login {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) settings: SessionSettings,
+    /// Whether nobody signs in before the address is confirmed.
+    pub(crate) verify_email: bool,
 }
 
 /// What somebody who wants to sign in gives.
@@ -52,6 +54,8 @@ pub struct SignedIn {
 pub enum LoginError {
     /// Unknown name, wrong password, or locked by an operator: never told apart.
     Invalid,
+    /// The credentials are right, but the account's address is still to be confirmed.
+    EmailUnverified(Box<Account>),
     /// Too many attempts, or the account is locked for a time; nothing was looked at.
     TooMany(TooMany),
     /// Too many passwords are being hashed; nothing was decided.
@@ -82,12 +86,16 @@ impl Login {
         signed_in
     }
 
-    /// Ends a session.
+    /// Ends a session, its user's own act.
     ///
     /// # Errors
     /// When the store failed: the session may still live.
-    pub async fn sign_out(&self, key: &SessionKey) -> Result<(), StoreError> {
-        self.sessions.end(key).await.map(|_| ())
+    pub async fn sign_out(&self, key: &SessionKey, user: &SessionUser, client: &Client) -> Result<(), StoreError> {
+        // Where it ended a moment before, nobody signed out.
+        if self.sessions.end(key).await? {
+            self.audit.record(Event::by(Party::from(user), Action::Logout, Outcome::Success, client));
+        }
+        Ok(())
     }
 
     async fn verify(&self, found: Option<Account>, target: &Target, attempt: &Attempt) -> Result<SignedIn, LoginError> {
@@ -100,6 +108,10 @@ impl Login {
         if account.locked {
             failed("locked");
             return Err(LoginError::Invalid);
+        }
+        if self.verify_email && !account.email_verified {
+            failed("email_unverified");
+            return Err(LoginError::EmailUnverified(Box::new(account)));
         }
         let account = self.rehash(account, &attempt.password).await;
         self.admit(account, attempt.remember, &attempt.client, attempt.replaces).await
@@ -312,11 +324,17 @@ mod tests {
         fixture.add("alice").await;
         let first = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
         let again = Attempt { replaces: Some(first), ..attempt("alice", PASSWORD) };
-        let second = fixture.login.sign_in(again).await.unwrap().id.key();
+        let signed_in = fixture.login.sign_in(again).await.unwrap();
+        let second = signed_in.id.key();
         assert_ne!(first, second);
         assert!(fixture.session(&first).await.is_none());
-        fixture.login.sign_out(&second).await.unwrap();
+        for _ in 0..2 {
+            fixture.login.sign_out(&second, &signed_in.session.user, &attempt("alice", "").client).await.unwrap();
+        }
         assert!(fixture.session(&second).await.is_none());
+        let acts: Vec<_> = fixture.recorded().await.into_iter().map(|record| (record.action, record.actor.name)).collect();
+        let by_alice = |action| (action, "alice".to_owned());
+        assert_eq!(acts[1..], [by_alice(Action::Login), by_alice(Action::Login), by_alice(Action::Logout)], "{acts:?}");
     }
 
     /// The race of a login with a lock, which has already ended the sessions that it saw

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::email_confirmation::EmailConfirmation;
 use crate::recovery::{Issued, Recovery};
+use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub struct Writer {
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) recovery: Arc<Recovery>,
     pub(crate) email_confirmation: Arc<EmailConfirmation>,
+    pub(crate) marks: SessionMarks,
     pub(crate) settings: Arc<Settings>,
 }
 
@@ -81,11 +83,7 @@ impl Writer {
                 let to = Email::parse(former).ok();
                 Ok(to.map(|to| Mail { account: Some(*account), to, wording: phrases.email_changed(asked) }))
             }
-            Letter::AddressTaken { address, base, asked } => {
-                let login = base.as_ref().map(|base| format!("{base}{}/login", self.settings.server.prefix));
-                let owner = self.find_by_address(address).await?;
-                Ok(owner.map(|owner| to_owner(&owner, phrases.address_taken(login, asked))))
-            }
+            Letter::AddressTaken { address, base, asked } => self.address_taken(address, base.as_deref(), asked).await,
             Letter::Invitation { address, link, until } => Ok(to_stranger(address, phrases.invitation(link.clone(), *until))),
             Letter::Test { address } => Ok(to_stranger(address, phrases.test())),
         }
@@ -108,6 +106,15 @@ impl Writer {
         Ok(issued.map(|issued| Mail { account: Some(account), to, wording: wording(issued) }))
     }
 
+    async fn address_taken(&self, address: &str, base: Option<&str>, asked: &Asked) -> Result<Option<Mail>, StoreError> {
+        let Some(owner) = self.find_by_address(address).await? else { return Ok(None) };
+        if !self.email_confirmation.may_warn(&owner).await? {
+            return Ok(None);
+        }
+        let login = base.map(|base| format!("{base}{}/login", self.settings.server.prefix));
+        Ok(Some(to_owner(&owner, self.phrases().address_taken(login, asked))))
+    }
+
     async fn to_account(&self, account: AccountId, wording: Wording) -> Result<Option<Mail>, StoreError> {
         let account = self.accounts.find(account).await?.filter(|account| !account.is_deleted());
         Ok(account.map(|account| to_owner(&account, wording)))
@@ -125,6 +132,7 @@ impl Writer {
             let Some(mut account) = self.accounts.find(id).await?.filter(|account| account.locked_until < Some(until)) else {
                 return Ok(());
             };
+            self.marks.settle(&mut account).await?;
             account.locked_until = Some(until);
             match self.accounts.update(&account).await {
                 Ok(()) => return Ok(()),

@@ -39,6 +39,7 @@ impl Profile {
 mod tests {
     use super::*;
     use crate::fixture::{Fixture, PASSWORD, attempt, password};
+    use crate::session::SessionStore as _;
     use std::time::Duration;
 
     /// ASVS V7.5.1, V7.2.4, threats.md S01
@@ -75,7 +76,7 @@ mod tests {
         let alice = fixture.add("alice").await;
         let client = attempt("alice", "").client;
         let ended = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
-        fixture.login.sign_out(&ended).await.unwrap();
+        fixture.sessions.end(&ended).await.unwrap();
         assert!(matches!(fixture.profile.confirm(alice.id, &ended, password(PASSWORD), &client).await, Err(ProfileError::Conflict)));
         let live = fixture.sign_in("alice", PASSWORD).await.unwrap().id.key();
         fixture.command().lock("alice").await.unwrap();

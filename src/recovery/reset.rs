@@ -163,7 +163,7 @@ impl From<LoginError> for ResetError {
     /// Whoever is refused a session now was locked since, or the password was set once more.
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::Invalid => Self::BadToken,
+            LoginError::Invalid | LoginError::EmailUnverified(_) => Self::BadToken,
             LoginError::TooMany(limit) => Self::TooMany(limit),
             LoginError::Busy => Self::Busy,
             LoginError::Unavailable(error) => Self::Unavailable(error),

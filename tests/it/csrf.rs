@@ -29,11 +29,12 @@ async fn post(browser: &mut Browser, address: &str, headers: &[(&str, &str)], bo
 }
 
 /// What each form does, and the fields that make it do it.
-const FORMS: [(&str, &[(&str, &str)]); 5] = [
+const FORMS: [(&str, &[(&str, &str)]); 6] = [
     ("/auth/login?switch", &[("username", "alice"), ("password", PASSWORD)]),
     ("/auth/register", &[("username", "mallory"), ("email", "mallory@example.com"), ("password", PASSWORD)]),
     ("/auth/account", &[("username", "mallory"), ("name", "Mallory")]),
     ("/auth/account/password", &[("current_password", PASSWORD), ("password", "Another-horse-8-battery")]),
+    ("/auth/account/confirm", &[("password", PASSWORD)]),
     ("/auth/logout", &[]),
 ];
 

@@ -3,15 +3,10 @@
 use crate::support::browser::Browser;
 use crate::support::form::Form;
 use crate::support::gateway::PASSWORD;
-use crate::support::within_patience;
+use crate::support::served::Served;
 use http::Method;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use std::process::Stdio;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
 
 const CONFIGURATION: &str = "\
 server: { listen: ['127.0.0.1:0'] }
@@ -21,59 +16,13 @@ log: { level: trace, format: FORMAT }
 routes: [{ path: /, upstream: sample }]
 ";
 
-/// `portcullis serve` as a process of its own.
-struct Served {
-    process: Child,
-    origin: String,
-    log: JoinHandle<String>,
-}
-
-async fn serve(folder: &TempDir, format: &str) -> Served {
-    let path = folder.path().join("portcullis.yaml");
-    std::fs::write(&path, CONFIGURATION.replace("FORMAT", format)).unwrap();
-    let mut process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args(["serve", "--config"])
-        .arg(&path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    // Read as it comes, or the gateway would stall on a full pipe.
-    let mut stderr = process.stderr.take().unwrap();
-    let log = tokio::spawn(async move {
-        let mut log = String::new();
-        stderr.read_to_string(&mut log).await.unwrap();
-        log
-    });
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let listening = within_patience("the gateway to listen", lines.next_line()).await.unwrap().unwrap();
-    let admin = within_patience("the admin listener", lines.next_line()).await.unwrap().unwrap();
-    assert!(admin.starts_with("admin: "), "{admin}");
-    let address = listening.strip_prefix("listening: ").unwrap_or_else(|| panic!("{listening}"));
-    let origin = if address.starts_with("http") { address.to_owned() } else { format!("http://{address}") };
-    Served { process, origin, log }
-}
-
-impl Served {
-    /// Ends it; everything that it has logged.
-    async fn log(mut self) -> String {
-        let id = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).unwrap();
-        kill_process(id, Signal::TERM).unwrap();
-        let log = within_patience("the log to end", self.log).await.unwrap();
-        assert!(within_patience("the gateway to end", self.process.wait()).await.unwrap().success(), "{log}");
-        log
-    }
-}
-
 /// threats K07, I08; ASVS V16.2.5, V16.4.1: a user's whole life leaves no password, cookie or token in the log, and what
 /// somebody types cannot pass for a record of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_and_no_forged_record_gets_into_the_log() {
     for format in ["text", "json"] {
         let folder = TempDir::with_prefix("portcullis-test-").unwrap();
-        let served = serve(&folder, format).await;
+        let served = Served::start(folder.path(), &CONFIGURATION.replace("FORMAT", format)).await;
         let mut browser = Browser::new(&served.origin);
         let page = browser.open("/auth/register").await;
         browser.submit(&page, &[("username", "ada"), ("email", "ada@example.com"), ("password", PASSWORD)]).await;

@@ -7,13 +7,21 @@ mod access;
 #[cfg(test)]
 mod account_pages;
 #[cfg(test)]
+mod account_sessions;
+#[cfg(test)]
+mod admin_pages;
+#[cfg(test)]
 mod architecture;
+#[cfg(test)]
+mod audit;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod csrf;
 #[cfg(test)]
 mod email_confirmation;
+#[cfg(test)]
+mod fail2ban;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
@@ -38,6 +46,8 @@ mod pages;
 mod program;
 #[cfg(test)]
 mod proxying;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod redirects;
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod program;
 pub mod raw;
 pub mod raw_h2;
 pub mod redis_server;
+pub mod served;
 pub mod upstream;
 
 use std::future::Future;

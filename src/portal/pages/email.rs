@@ -2,6 +2,7 @@
 
 use super::account::{account, conflict};
 use super::logout::Message;
+use super::nav::{Here, Nav};
 use super::{Problems, busy, forged, too_many, unavailable as outage};
 use crate::account::{Account, Email, Password};
 use crate::email_confirmation::{AddressChange, ChangeError};
@@ -15,6 +16,7 @@ use http::StatusCode;
 #[template(path = "email.html")]
 struct Page<'a> {
     look: &'a Look,
+    nav: Nav,
     csrf: String,
     notice: Option<&'static str>,
     problems: &'a Problems,
@@ -127,6 +129,7 @@ fn no_mail(call: &Call) -> Message<'_> {
 fn page<'a>(call: &'a Call, state: &'a State, typed: &'a str, problems: &'a Problems) -> Page<'a> {
     Page {
         look: &call.portal.look,
+        nav: Nav::of(&call.portal, &state.account, Here::Email),
         csrf: call.csrf_token(),
         notice: notice(&call.query).filter(|_| problems.is_empty()),
         problems,
@@ -157,6 +160,7 @@ mod tests {
         let (look, problems) = (look(), wrong());
         let page = Page {
             look: &look,
+            nav: Nav::sample(Here::Email),
             csrf: "token".into(),
             notice: Some("Sent."),
             problems: &problems,

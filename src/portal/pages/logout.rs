@@ -5,7 +5,6 @@ use crate::portal::Presence;
 use crate::portal::assets::Look;
 use crate::portal::call::{Call, cross_site, unavailable};
 use crate::portal::submission::{Fields, Submission};
-use crate::session::SessionKey;
 use crate::store::StoreError;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
@@ -85,12 +84,11 @@ async fn by_program(call: &Call) -> Response {
 
 /// Ends the session that the cookie names, if there is one.
 async fn end(call: &Call) -> Result<(), StoreError> {
-    let key: &SessionKey = match &call.visit.session {
-        Presence::Somebody { key, .. } => key,
-        Presence::Nobody => return Ok(()),
-        Presence::Unknown => return Err(StoreError("the session to end could not be looked up".into())),
-    };
-    call.portal.login.sign_out(key).await
+    match &call.visit.session {
+        Presence::Somebody { key, session } => call.portal.login.sign_out(key, &session.user, &call.client()).await,
+        Presence::Nobody => Ok(()),
+        Presence::Unknown => Err(StoreError("the session to end could not be looked up".into())),
+    }
 }
 
 fn page<'a>(call: &'a Call, problems: &'a Problems) -> Page<'a> {

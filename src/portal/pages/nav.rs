@@ -15,6 +15,7 @@ pub(super) struct Nav {
 pub(super) enum Here {
     Profile,
     Password,
+    Email,
     Sessions,
     Activity,
     Users,
@@ -33,9 +34,10 @@ pub(super) struct Place {
     pub(super) text: &'static str,
 }
 
-const OWN: [Place; 4] = [
+const OWN: [Place; 5] = [
     Place { here: Here::Profile, path: "/account", text: "Profile" },
     Place { here: Here::Password, path: "/account/password", text: "Password" },
+    Place { here: Here::Email, path: "/account/email", text: "Email" },
     Place { here: Here::Sessions, path: "/account/sessions", text: "Sessions" },
     Place { here: Here::Activity, path: "/account/activity", text: "Activity" },
 ];

@@ -3,8 +3,9 @@
 
 use super::PASSWORD;
 use crate::support::chromium::{Chromium, Options};
-use crate::support::gateway::TestGateway;
+use crate::support::gateway::{TestGateway, account};
 use crate::support::upstream::EchoUpstream;
+use serde_json::json;
 
 const LOOKS: [(u32, bool); 4] = [(320, false), (320, true), (1280, false), (1280, true)];
 
@@ -12,21 +13,21 @@ const LOOKS: [(u32, bool); 4] = [(320, false), (320, true), (1280, false), (1280
 const GROUPS: [&str; 4] = ["staff", "wiki-editors", "operators:on-call", "group-with-the-longest-name-that-there-can-be.0123456789abcdef"];
 
 /// A browser that collects what is wrong with the pages it is shown.
-struct Inspection {
-    browser: Chromium,
-    origin: String,
-    problems: Vec<String>,
+pub(super) struct Inspection {
+    pub(super) browser: Chromium,
+    pub(super) origin: String,
+    pub(super) problems: Vec<String>,
 }
 
 impl Inspection {
     /// Opens a page and inspects it.
-    async fn open(&mut self, name: &str, page: &str) {
+    pub(super) async fn open(&mut self, name: &str, page: &str) {
         self.browser.open(&format!("{}{page}", self.origin)).await;
         self.inspect(name).await;
     }
 
     /// Inspects the page as it stands.
-    async fn inspect(&mut self, name: &str) {
+    pub(super) async fn inspect(&mut self, name: &str) {
         for (width, dark) in LOOKS {
             let look = if dark { "dark" } else { "light" };
             self.browser.resize(width).await;
@@ -44,7 +45,7 @@ impl Inspection {
     }
 
     /// Fills in fields of the page's form and sends it, past the browser's own checks.
-    async fn send(&self, fields: &[(&str, &str)]) {
+    pub(super) async fn send(&self, fields: &[(&str, &str)]) {
         self.browser.evaluate("for (const form of document.forms) form.noValidate = true").await;
         for (name, value) in fields {
             self.browser.fill(&format!("input[name={name}]"), value).await;
@@ -52,7 +53,7 @@ impl Inspection {
         self.browser.submit("form button.button").await;
     }
 
-    async fn title(&self) -> String {
+    pub(super) async fn title(&self) -> String {
         self.browser.client().title().await.unwrap()
     }
 }
@@ -125,11 +126,54 @@ async fn every_page_for_users_is_accessible() {
     visit.send(&[("current_password", "wrong"), ("password", "Another-horse-8-battery")]).await;
     assert_eq!(visit.title().await, "Error: Change password – Portcullis");
     visit.inspect("password-wrong").await;
+    visit.open("sessions", "/auth/account/sessions").await;
+    visit.open("sessions-ended", "/auth/account/sessions?ended").await;
+    visit.open("activity", "/auth/account/activity").await;
+    visit.open("confirm", "/auth/account/confirm?rd=/auth/account/sessions").await;
+    visit.send(&[("password", "wrong")]).await;
+    assert_eq!(visit.title().await, "Error: Confirm it is you – Portcullis");
+    visit.inspect("confirm-wrong").await;
     visit.open("logout", "/auth/logout").await;
     visit.open("login-switch", "/auth/login?switch").await;
     visit.open("forbidden", "/admins").await;
     visit.open("bad-gateway", "/gone").await;
     visit.open("broken-gateway", "/broken/garbage").await;
+    assert!(visit.problems.is_empty(), "{}", visit.problems.join("\n"));
+    visit.browser.close().await;
+}
+
+/// Issue "admin pages", and as above.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_for_administrators_is_accessible() {
+    let upstream = EchoUpstream::start().await;
+    let (gateway, mut visit) = start(&upstream).await;
+    let administration = &gateway.app().administration;
+    administration.set_groups("ann", &["staff".to_owned(), "admins".to_owned()]).await.unwrap();
+    administration.add(account("a-name-as-long-as-names-can-be.3", &GROUPS)).await.unwrap();
+    administration.lock("a-name-as-long-as-names-can-be.3").await.unwrap();
+    let api = gateway.api().post("/auth/login", &json!({ "username": "ann", "password": PASSWORD })).await;
+    assert_eq!(api.status, 200);
+    visit.browser.open(&format!("{}/auth/login", visit.origin)).await;
+    visit.send(&[("username", "ann"), ("password", PASSWORD)]).await;
+    visit.open("users", "/auth/admin/users").await;
+    visit.open("users-none", "/auth/admin/users?q=nobody").await;
+    let locked = administration.find("a-name-as-long-as-names-can-be.3").await.unwrap().id;
+    visit.open("user-locked", &format!("/auth/admin/users/{locked}")).await;
+    let own = administration.find("ann").await.unwrap().id;
+    visit.open("user-own", &format!("/auth/admin/users/{own}?done=groups")).await;
+    visit.open("user", &format!("/auth/admin/users/{locked}")).await;
+    visit.browser.evaluate("document.forms[0].noValidate = true").await;
+    visit.browser.fill("input[name=groups]", "a/b").await;
+    visit.browser.submit("form button").await;
+    assert!(visit.title().await.starts_with("Error: "), "{}", visit.title().await);
+    visit.inspect("user-wrong").await;
+    visit.open("all-sessions", "/auth/admin/sessions?user=ann").await;
+    visit.open("all-activity", "/auth/admin/activity").await;
+    visit.open("invitations", "/auth/admin/invitations").await;
+    visit.send(&[("email", "nonsense"), ("groups", "a/b"), ("days", "0")]).await;
+    visit.inspect("invitations-wrong").await;
+    visit.send(&[("email", "zoe@example.com"), ("groups", "staff"), ("days", "7")]).await;
+    visit.inspect("invitations-made").await;
     assert!(visit.problems.is_empty(), "{}", visit.problems.join("\n"));
     visit.browser.close().await;
 }

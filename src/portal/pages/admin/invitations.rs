@@ -7,7 +7,6 @@ use crate::invitation::{Invitation, InvitationError, InvitationState, Invited, L
 use crate::portal::assets::Look;
 use crate::portal::call::Call;
 use crate::portal::error_page::Fault;
-use crate::portal::links;
 use crate::portal::moment::Moment;
 use crate::portal::pages::nav::{Here, Nav};
 use crate::portal::pages::{Problems, forged};
@@ -121,7 +120,7 @@ async fn invite(admin: &Admin, typed: Typed<'_>) -> Response {
         email: typed.email.to_owned(),
         groups: groups(typed.groups),
         lifetime: typed.days.trim().parse().map_or(Duration::ZERO, |days: u32| DAY * days),
-        base: links::base(&admin.call.portal.settings, &admin.call.visit),
+        base: admin.call.link_base(),
     };
     match admin.call.portal.invitations.create(new, actor.party.clone(), &actor.client).await {
         Ok(invited) => {

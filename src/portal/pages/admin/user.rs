@@ -6,7 +6,6 @@ use crate::account::{Account, Group};
 use crate::administration::AdministrationError;
 use crate::portal::assets::Look;
 use crate::portal::error_page::Fault;
-use crate::portal::links;
 use crate::portal::moment::Moment;
 use crate::portal::pages::nav::{Here, Nav};
 use crate::portal::pages::{Problems, forged};
@@ -141,8 +140,7 @@ async fn find(admin: &Admin, id: &str) -> Result<Account, Box<Response>> {
 
 /// Where links in mails lead, if there are any.
 fn base(admin: &Admin) -> Option<String> {
-    let settings = &admin.call.portal.settings;
-    settings.email.transport.as_ref().and_then(|_| links::base(settings, &admin.call.visit))
+    admin.call.portal.settings.email.transport.as_ref().and_then(|_| admin.call.link_base())
 }
 
 fn joined(account: &Account) -> String {

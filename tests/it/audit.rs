@@ -1,0 +1,1 @@
+//! Every act leaves exactly the record that tells of it.
