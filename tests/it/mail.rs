@@ -47,7 +47,7 @@ async fn a_mail_says_who_asked_in_words_of_ours() {
     let gateway = with_mail(TestGateway::with(PLAIN)).user("ann", &[]).manual_clock().start().await;
     let ann = gateway.app().administration.find("ann").await.unwrap();
     let user_agent = "Mozilla/5.0 (X11; Linux x86_64; https://evil.test <b>) Firefox/140.0\u{202e}".to_owned();
-    let client = Client { address: Some([203, 0, 113, 7].into()), user_agent, request_id: String::new() };
+    let client = Client { address: Some([203, 0, 113, 7].into()), user_agent, ..Client::default() };
     let asked = Asked::by(&client, gateway.app().clock.now());
     gateway.app().outbox.post(&Letter::NewSignIn { account: ann.id, asked }).await.unwrap();
     let mail = Mailbox::of(&gateway).next().await;
