@@ -15,6 +15,8 @@ mod architecture;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod check_live;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod csrf;
