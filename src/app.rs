@@ -33,7 +33,7 @@ use crate::store::sqlite::{
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
 use crate::throttle::{CounterKeys, Throttle};
-use background::{Background, Work};
+use background::{Background, House};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -301,7 +301,7 @@ impl App {
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
         let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
-        let work = Work {
+        let house = House {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
             counters: Arc::clone(&self.counters),
@@ -311,7 +311,7 @@ impl App {
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),
         };
-        let housekeeping = Background::start("background", move |stopped| background::keep_house(work, stopped));
+        let housekeeping = Background::start("background", move |stopped| background::keep_house(house, stopped));
         let delivery = Arc::clone(&self.delivery);
         // On a thread of its own: a mail server that hangs keeps no mark waiting.
         let sending = Background::start("mail", move |stopped| delivery.run(stopped));

@@ -105,14 +105,15 @@ impl Fixture {
         let hasher = Hasher::start_patient(settings.hash);
         let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
         let tokens = LinkTokens { store: Arc::new(MemoryOneTime::default()), clock: Arc::clone(&clock) };
-        let sealer = Sealer::derive(&Secret::new("a secret for tests, long enough for all".to_owned()), None);
-        let outbox = Arc::new(Outbox::new(Arc::new(SqliteOutbox::new(Arc::clone(&database))), Arc::clone(&clock), sealer));
+        let secret = Secret::new("a secret for tests, long enough for all".to_owned());
+        let letters = Arc::new(SqliteOutbox::new(Arc::clone(&database)));
+        let outbox = Arc::new(Outbox::new(letters, Arc::clone(&clock), Sealer::derive(&secret, None)));
         let all = whole(&settings, folder.path());
         let lockout = Arc::new(Lockout {
             counters: Arc::new(MemoryCounters::default()),
             clock: Arc::clone(&clock),
             settings: settings.lockout.clone(),
-            keys: CounterKeys::derive(&Secret::new("a secret for tests, long enough for all".to_owned())),
+            keys: CounterKeys::derive(&secret),
             outbox: Arc::clone(&outbox),
             audit: Arc::clone(&audit),
         });
@@ -160,7 +161,7 @@ impl Fixture {
             }),
             email_confirmation,
             invitations,
-            outbox,
+            outbox: Arc::clone(&outbox),
             profile: Arc::new(Profile {
                 accounts: Arc::clone(&accounts),
                 sessions: Arc::clone(&sessions),

@@ -39,6 +39,7 @@ impl Profile {
 mod tests {
     use super::*;
     use crate::fixture::{Fixture, PASSWORD, attempt, password};
+    use crate::session::SessionStore as _;
     use std::time::Duration;
 
     /// ASVS V7.5.1, V7.2.4, threats.md S01

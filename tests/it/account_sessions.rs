@@ -256,3 +256,23 @@ async fn the_activity_page_shows_ones_own_records_newest_first() {
     assert!(page.contains("Profile changed") && !page.contains("Older"), "{page}");
     assert_eq!(alice.open("/auth/account/activity?before=nonsense").await.status, 200);
 }
+
+/// Threats G05, contract 6: passwords tried on this page are counted with those tried at the login.
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_the_password_again_and_again_is_stopped() {
+    let upstream = EchoUpstream::start().await;
+    let gateway = start(&upstream).await;
+    let mut browser = signed_in(&gateway, "alice", FIREFOX).await;
+    let form = browser.open("/auth/account/confirm").await;
+    for _ in 0..5 {
+        assert_eq!(browser.submit(&form, &[("password", "Wrong-horse-7-battery")]).await.status, 401);
+    }
+    let refused = browser.submit(&form, &[("password", PASSWORD)]).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("900")));
+    assert!(refused.text().contains("too many attempts") && refused.text().contains("15 minutes"), "{}", refused.text());
+    let login = gateway.api().post("/auth/login", &json!({ "username": "alice", "password": PASSWORD })).await;
+    assert_eq!(login.status, 429, "one budget");
+    assert!(is_signed_in(&mut browser).await, "sessions go on");
+    let activity = browser.open("/auth/account/activity").await.text();
+    assert!(activity.contains("Failed: password confirmed (wrong password)"), "{activity}");
+}

@@ -4,6 +4,7 @@ use crate::support::agent::Answer;
 use crate::support::browser::Browser;
 use crate::support::form::unescape;
 use crate::support::gateway::{Builder, PASSWORD, TestGateway};
+use crate::support::mailbox::{Mailbox, with_mail};
 use crate::support::upstream::EchoUpstream;
 use http::Method;
 use portcullis::account::Account;
@@ -379,4 +380,45 @@ async fn the_group_of_administrators_is_the_configured_one() {
     assert_eq!(root.open("/auth/admin/users").await.status, 403);
     let mut alice = signed_in(&gateway, "alice").await;
     assert_eq!(alice.open("/auth/admin/users").await.status, 200);
+}
+
+/// ASVS V6.4.6, contract 4: an administrator starts a reset, and the owner alone ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_set_a_password_goes_to_the_owner_unless_the_account_is_locked() {
+    let upstream = EchoUpstream::start().await;
+    let builder = TestGateway::in_front_of(&upstream).user("root", &["admins"]).user("alice", &[]);
+    let gateway = with_mail(builder).start().await;
+    let mut mailbox = Mailbox::of(&gateway);
+    let mut root = signed_in(&gateway, "root").await;
+    let address = address_of(&gateway, "alice").await;
+    let answer = post(&mut root, &address, &[("act", "reset")]).await;
+    assert_eq!((answer.status, answer.location()), (303, &*format!("{address}?done=reset")));
+    let mail = mailbox.next_to("alice@example.com").await;
+    assert!(mail.text.contains("http://localhost/auth/reset?token="), "{}", mail.text);
+    assert!(!root.follow(answer).await.text().contains("token="));
+    let records = recorded(&gateway, Action::PasswordResetRequest).await;
+    assert!(records.iter().any(|record| record.actor.name == "root"), "{records:?}");
+    let account = find(&gateway, "alice").await;
+    assert_eq!((account.reset_requests, account.reset_requested_at.is_some()), (1, true));
+    assert_eq!(post(&mut root, &address, &[("act", "lock")]).await.status, 303);
+    mailbox.rest(&gateway).await;
+    let refused = post(&mut root, &address, &[("act", "reset")]).await;
+    assert!(refused.status == 409 && refused.text().contains("Unlock it first"), "{}", refused.text());
+    assert!(mailbox.rest(&gateway).await.is_empty());
+}
+
+/// Threats G08: an administrator lifts a lock of the gateway's own, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_lifts_a_lock_after_too_many_failures() {
+    let upstream = EchoUpstream::start().await;
+    let gateway = site(&upstream).set("ACCOUNTS__LOCKOUT__FAILURES", "3").set("RATE_LIMIT__ATTEMPTS", "0").start().await;
+    let mut root = signed_in(&gateway, "root").await;
+    let login =
+        async |password: &str| gateway.api().post("/auth/login", &json!({ "username": "alice", "password": password })).await.status;
+    for _ in 0..3 {
+        assert_eq!(login("Wrong-horse-7-battery").await, 401);
+    }
+    assert_eq!(login(PASSWORD).await, 429);
+    assert_eq!(post(&mut root, &address_of(&gateway, "alice").await, &[("act", "unlock")]).await.status, 303);
+    assert_eq!(login(PASSWORD).await, 200);
 }
