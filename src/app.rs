@@ -3,6 +3,7 @@
 //! `open_session_stores`.
 
 mod background;
+pub mod reach;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
