@@ -261,7 +261,7 @@ async fn the_activity_page_shows_ones_own_records_newest_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn guessing_the_password_again_and_again_is_stopped() {
     let upstream = EchoUpstream::start().await;
-    let gateway = start(&upstream).await;
+    let gateway = TestGateway::in_front_of(&upstream).user("alice", &[]).manual_clock().limited().start().await;
     let mut browser = signed_in(&gateway, "alice", FIREFOX).await;
     let form = browser.open("/auth/account/confirm").await;
     for _ in 0..5 {
