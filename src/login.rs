@@ -114,7 +114,11 @@ impl Login {
             return Err(LoginError::EmailUnverified(Box::new(account)));
         }
         let account = self.rehash(account, &attempt.password).await;
-        self.admit(account, attempt.remember, &attempt.client, attempt.replaces).await
+        let admitted = self.admit(account, attempt.remember, &attempt.client, attempt.replaces).await;
+        if matches!(admitted, Err(LoginError::Invalid)) {
+            failed("locked");
+        }
+        admitted
     }
 
     /// Begins a session for somebody who has been shown to be the account's owner, in place of the browser's present one.
@@ -348,6 +352,8 @@ mod tests {
         });
         assert!(matches!(fixture.sign_in("alice", PASSWORD).await, Err(LoginError::Invalid)));
         assert!(fixture.sessions.list(alice.id, fixture.login.clock.now()).await.unwrap().is_empty());
+        let last = fixture.recorded().await.pop().unwrap();
+        assert_eq!((last.action, last.outcome, last.reason.as_deref()), (Action::Login, Outcome::Failure, Some("locked")));
     }
 
     /// The same race with a change of groups: the session must not go on with the old ones

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::email_confirmation::EmailConfirmation;
 use crate::recovery::{Issued, Recovery};
+use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub struct Writer {
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) recovery: Arc<Recovery>,
     pub(crate) email_confirmation: Arc<EmailConfirmation>,
+    pub(crate) marks: SessionMarks,
     pub(crate) settings: Arc<Settings>,
 }
 
@@ -130,6 +132,7 @@ impl Writer {
             let Some(mut account) = self.accounts.find(id).await?.filter(|account| account.locked_until < Some(until)) else {
                 return Ok(());
             };
+            self.marks.settle(&mut account).await?;
             account.locked_until = Some(until);
             match self.accounts.update(&account).await {
                 Ok(()) => return Ok(()),

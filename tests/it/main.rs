@@ -15,6 +15,8 @@ mod architecture;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod check_live;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod csrf;
@@ -31,6 +33,10 @@ mod invitations;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod lockout;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod mail;
@@ -42,6 +48,8 @@ mod pages;
 mod program;
 #[cfg(test)]
 mod proxying;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod redirects;
 #[cfg(test)]

@@ -11,13 +11,14 @@ use portcullis::mail::Letter;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-fn sending_to(sink: &MailSink) -> Builder {
+/// A gateway on a manual clock that gives its mails to this server.
+pub(super) fn sending_to(sink: &MailSink) -> Builder {
     let transport = format!("{}?tls=none", sink.url("smtp", "127.0.0.1"));
     TestGateway::with(PLAIN).manual_clock().set("EMAIL__TRANSPORT", &transport).set("PORTAL__URL", "http://localhost")
 }
 
 /// Waits until something was said to the server.
-async fn heard(sink: &MailSink, words: &str) {
+pub(super) async fn heard(sink: &MailSink, words: &str) {
     within_patience(words, async {
         while !sink.wire().contains(words) {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -27,7 +28,7 @@ async fn heard(sink: &MailSink, words: &str) {
 }
 
 /// Moves the clock a little again and again until no letter waits.
-async fn advance_until_none_waits(gateway: &TestGateway, by: Duration) {
+pub(super) async fn advance_until_none_waits(gateway: &TestGateway, by: Duration) {
     within_patience("no letter to wait", async {
         while gateway.app().outbox.depth().await.unwrap() > 0 {
             gateway.advance(by);

@@ -17,21 +17,21 @@ const LOOKS: [(u32, bool); 4] = [(320, false), (320, true), (1280, false), (1280
 const GROUPS: [&str; 4] = ["staff", "wiki-editors", "operators:on-call", "group-with-the-longest-name-that-there-can-be.0123456789abcdef"];
 
 /// A browser that collects what is wrong with the pages it is shown.
-struct Inspection {
-    browser: Chromium,
-    origin: String,
-    problems: Vec<String>,
+pub(super) struct Inspection {
+    pub(super) browser: Chromium,
+    pub(super) origin: String,
+    pub(super) problems: Vec<String>,
 }
 
 impl Inspection {
     /// Opens a page and inspects it.
-    async fn open(&mut self, name: &str, page: &str) {
+    pub(super) async fn open(&mut self, name: &str, page: &str) {
         self.browser.open(&format!("{}{page}", self.origin)).await;
         self.inspect(name).await;
     }
 
     /// Inspects the page as it stands.
-    async fn inspect(&mut self, name: &str) {
+    pub(super) async fn inspect(&mut self, name: &str) {
         for (width, dark) in LOOKS {
             let look = if dark { "dark" } else { "light" };
             self.browser.resize(width).await;
@@ -49,7 +49,7 @@ impl Inspection {
     }
 
     /// Fills in fields of the page's form and sends it, past the browser's own checks.
-    async fn send(&self, fields: &[(&str, &str)]) {
+    pub(super) async fn send(&self, fields: &[(&str, &str)]) {
         self.browser.evaluate("for (const form of document.forms) form.noValidate = true").await;
         for (name, value) in fields {
             self.browser.fill(&format!("input[name={name}]"), value).await;
@@ -57,7 +57,7 @@ impl Inspection {
         self.browser.submit("form button.button").await;
     }
 
-    async fn title(&self) -> String {
+    pub(super) async fn title(&self) -> String {
         self.browser.client().title().await.unwrap()
     }
 }
