@@ -75,9 +75,12 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
 
 async fn by_form(call: &Call, fields: &Fields) -> Response {
     let token = fields.text("invite");
-    let invitation = match invitation(call, token).await {
+    let invitation = match call.portal.registration.invitation(token).await {
         Ok(invitation) => invitation,
-        Err(response) => return *response,
+        Err(error) => {
+            call.portal.registration.record_refusal(fields.text("username"), &call.client(), &error);
+            return turned_away(call, error);
+        }
     };
     let onward = call.onward(fields);
     let typed =
