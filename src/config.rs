@@ -34,8 +34,8 @@ pub(crate) use self::redis::parse as parse_redis_address;
 pub use self::redis::{RedisAddress, RedisHost, RedisLogin, RedisServer};
 pub use check::{Loaded, Problem, Report, default_path, load, load_str};
 pub use secret::Secret;
-pub(crate) use upstream::parse as parse_upstream_server;
 pub use units::duration as read_duration;
+pub(crate) use upstream::parse as parse_upstream_server;
 
 use crate::account::{Email, PasswordProfile};
 use crate::host::{Host, HostPattern};

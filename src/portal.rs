@@ -51,8 +51,7 @@ use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use pages::{
-    account, activity, admin, confirm, demo_mail, email, explain, forgot, login, logout, password, register, reset, sessions,
-    verify_email,
+    account, activity, admin, confirm, demo_mail, email, explain, forgot, login, logout, password, register, reset, sessions, verify_email,
 };
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -6,12 +6,12 @@ use crate::support::chromium::{Chromium, Options};
 use crate::support::gateway::{TestGateway, account};
 use crate::support::mailbox::{Mailbox, with_mail};
 use crate::support::upstream::EchoUpstream;
-use portcullis::clock::{Clock as _, SystemClock};
 use portcullis::audit::Party;
 use portcullis::client::Client;
+use portcullis::clock::{Clock as _, SystemClock};
 use portcullis::invitation::{LIFETIME, NewInvitation};
-use sha2::{Digest as _, Sha256};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 const LOOKS: [(u32, bool); 4] = [(320, false), (320, true), (1280, false), (1280, true)];
 
