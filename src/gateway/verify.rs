@@ -9,6 +9,7 @@ use super::decision::{Asked, Mode, Outcome, SignIn};
 use super::exchange::Facts;
 use super::{Gateway, Passage, new_request_id, redirect, request_id};
 use crate::identity::Identity;
+use crate::policy::is_at_or_below;
 use crate::portal::error_page::Fault;
 use bytes::Bytes;
 pub use ext_authz::ExtAuthz;
@@ -90,7 +91,16 @@ impl Gateway {
         if !self.0.settings.server.methods.contains(&facts.method) {
             return Err(Fault::NotServed("The method is not among server.methods."));
         }
+        if self.is_for_fronts(facts) {
+            return Err(Fault::NotServed("This address is for the proxy in front, not for its clients."));
+        }
         self.0.routes.route_of(facts)?.ok_or(Fault::NotServed("No route of the gateway is for this path."))
+    }
+
+    /// Whether a client asks for what only its front proxy may ask for. Handed to us, it would come from a trusted peer.
+    fn is_for_fronts(&self, facts: &Facts) -> bool {
+        let below = facts.target.path().strip_prefix(self.0.settings.server.prefix.as_bytes());
+        below.is_some_and(|below| is_at_or_below(below, b"/verify"))
     }
 
     /// Every identity header, empty where nothing is known: some fronts replace only what they are given, and would leave

@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rounds {
     count: u32,
+    /// Seconds since the epoch; in the cookie hexadecimal.
     began: i64,
     to: String,
 }
@@ -52,7 +53,7 @@ impl Rounds {
 
     /// `Set-Cookie` for one round more: host-only, and gone when the rounds no longer belong together.
     pub(super) fn one_more(&self, cookies_in_force: &SessionCookies) -> String {
-        let value = format!("{}.{}.{}", self.count.saturating_add(1), self.began, self.to);
+        let value = format!("{}.{:x}.{}", self.count.saturating_add(1), self.began, self.to);
         let cookie = cookie::Cookie::build((cookie_name(cookies_in_force), value))
             .path("/")
             .http_only(true)
@@ -72,7 +73,8 @@ impl Rounds {
 
     fn read(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
-        let rounds = Self { count: parts.next()?.parse().ok()?, began: parts.next()?.parse().ok()?, to: parts.next()?.to_owned() };
+        let rounds =
+            Self { count: parts.next()?.parse().ok()?, began: i64::from_str_radix(parts.next()?, 16).ok()?, to: parts.next()?.to_owned() };
         parts.next().is_none().then_some(rounds)
     }
 }
@@ -118,10 +120,12 @@ mod tests {
 
     #[test]
     fn a_cookie_that_says_nonsense_says_nothing() {
-        for value in
-            ["", "1", "1.2", "x.1000.y", "1.x.y", "1.1000.y.z", "-1.1000.y", "99999999999999999999.1.y", "1.-9223372036854775808.y"]
-        {
-            assert_eq!(of(&format!("__Host-portcullis-rounds={value}"), "/x", 1000).count, 0, "{value}");
+        let to = of("", "/x", 1000).to;
+        let count = |value: &str| of(&format!("__Host-portcullis-rounds={}", value.replace("TO", &to)), "/x", 1000).count;
+        assert_eq!(count("7.3e8.TO"), 7);
+        let nonsense = ["", "1", "1.3e8", "x.3e8.TO", "1.x.TO", "1.3e8.TO.z", "-1.3e8.TO", "9999999999.3e8.TO", "1.-8000000000000000.TO"];
+        for value in nonsense {
+            assert_eq!(count(value), 0, "{value}");
         }
     }
 }

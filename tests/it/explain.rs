@@ -123,6 +123,19 @@ verdict: forbidden
     assert_eq!(told.stdout, expected);
 }
 
+/// Contract 1: wrong usage is exit code 2.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_cannot_be_meant_is_wrong_usage() {
+    let folder = folder(&format!("{ROUTES}{RULES}"));
+    let url = "https://wiki.example.com/";
+    for arguments in
+        [&["GET"][..], &["--mfa", "GET", url], &["--ip", "home", "GET", url], &["GET", url, "more"], &["--users", "a", "GET", url]]
+    {
+        let told = explain(&folder, arguments).await;
+        assert_eq!((told.code, told.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+    }
+}
+
 /// Contract 2, `access.tests`
 #[tokio::test(flavor = "multi_thread")]
 async fn tests_of_the_policy_stand_in_the_file_and_a_failing_one_keeps_the_gateway_from_starting() {

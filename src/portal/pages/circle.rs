@@ -1,6 +1,7 @@
 //! The page for a browser that comes back to the login right after it signed in, again and again: it names the likely
 //! cause, since neither the user nor a browser's own error page could.
 
+use crate::config::{Route, Upstream};
 use crate::gate::single_cookie;
 use crate::host::Host;
 use crate::portal::Presence;
@@ -42,7 +43,15 @@ pub(super) fn broken(call: &Call, onward: &Onward) -> Option<Response> {
 
 fn page(call: &Call, onward: &Onward) -> Response {
     let (to, to_https) = destination(call, onward);
-    let circle = Circle::of(&call.visit, &to, to_https, brought(call), &call.cookies);
+    let circle = Circle {
+        here: &call.visit.host,
+        came_by_https: call.visit.arrival.is_https(),
+        to: &to,
+        to_https,
+        forward_auth: is_asked_about(call, &to),
+        brought: brought(call),
+        cookies: &call.cookies,
+    };
     let causes = circle.causes();
     let names: Vec<_> = causes.iter().map(|cause| cause.name).collect();
     tracing::warn!(request = call.visit.request_id, host = %to, causes = names.join(", "), "a browser goes round in a circle at the login");
@@ -56,6 +65,12 @@ fn destination(call: &Call, onward: &Onward) -> (Host, bool) {
     let url = url::Url::parse(&onward.location).ok();
     let there = url.as_ref().and_then(|url| Some((Host::parse(url.host_str()?)?, url.scheme() == "https")));
     there.unwrap_or_else(|| (call.visit.host.clone(), call.visit.https))
+}
+
+/// Whether some route of this host is for forward-auth only.
+fn is_asked_about(call: &Call, host: &Host) -> bool {
+    let serves = |route: &&Route| route.host.as_ref().is_none_or(|pattern| pattern.matches(host));
+    call.portal.settings.routes.iter().filter(serves).any(|route| matches!(route.upstream, Upstream::None))
 }
 
 fn brought(call: &Call) -> Brought {

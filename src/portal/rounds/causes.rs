@@ -1,7 +1,6 @@
 //! Why a browser goes round in a circle, as far as it can be told from here. Pure.
 
 use crate::host::Host;
-use crate::portal::Visit;
 use crate::session::SessionCookies;
 
 /// What is known of a circle.
@@ -15,6 +14,8 @@ pub(in crate::portal) struct Circle<'a> {
     pub(in crate::portal) to: &'a Host,
     /// Whether that is an `https` address.
     pub(in crate::portal) to_https: bool,
+    /// Whether a proxy in front asks about requests to there.
+    pub(in crate::portal) forward_auth: bool,
     /// What the session cookie that it brought is worth here.
     pub(in crate::portal) brought: Brought,
     /// Which cookies are in force.
@@ -41,12 +42,7 @@ pub(in crate::portal) struct Cause {
     pub(in crate::portal) text: String,
 }
 
-impl<'a> Circle<'a> {
-    /// The circle that this visit is part of.
-    pub(in crate::portal) fn of(visit: &'a Visit, to: &'a Host, to_https: bool, brought: Brought, cookies: &'a SessionCookies) -> Self {
-        Self { here: &visit.host, came_by_https: visit.arrival.is_https(), to, to_https, brought, cookies }
-    }
-
+impl Circle<'_> {
     /// What probably keeps the browser in the circle, the likeliest first; at least one.
     pub(in crate::portal) fn causes(&self) -> Vec<Cause> {
         let certain: Vec<Cause> = [self.plain_http(), self.cookie_domain()].into_iter().flatten().collect();
@@ -57,7 +53,8 @@ impl<'a> Circle<'a> {
             Brought::Foreign => vec![second_gateway()],
             Brought::Ended => vec![other_store(), clock()],
             Brought::Nothing => vec![cookies_blocked(), second_gateway()],
-            Brought::Session => vec![front_proxy(), second_gateway(), other_store(), clock()],
+            Brought::Session if self.forward_auth => vec![front_proxy(), second_gateway(), other_store(), clock()],
+            Brought::Session => vec![second_gateway(), other_store(), clock()],
         }
     }
 
@@ -141,7 +138,9 @@ mod tests {
     fn causes(here: &str, to: &str, domain: Option<&str>, brought: Brought) -> Vec<&'static str> {
         let (here, to) = (testing::visit(here), testing::visit(to));
         let cookies = SessionCookies { secure: true, domain: domain.map(str::to_owned) };
-        let circle = Circle::of(&here, &to.host, to.https, brought, &cookies);
+        let forward_auth = to.host.as_str().starts_with("wiki");
+        let came_by_https = here.arrival.is_https();
+        let circle = Circle { here: &here.host, came_by_https, to: &to.host, to_https: to.https, forward_auth, brought, cookies: &cookies };
         circle.causes().iter().map(|cause| cause.name).collect()
     }
 

@@ -13,9 +13,9 @@ use tonic::transport::{Channel, Endpoint};
 
 /// What Envoy makes of an answer.
 #[derive(Debug)]
-struct Answer {
+pub struct Answer {
     /// 200 where the request goes on.
-    status: i32,
+    pub status: i32,
     headers: Vec<HeaderValueOption>,
     removed: Vec<String>,
     body: String,
@@ -33,13 +33,13 @@ async fn gateway(more: &str) -> TestGateway {
     TestGateway::with(yaml).set("SERVER__EXT_AUTHZ_GRPC", "127.0.0.1:0").user("alice", &["users", "editors"]).start().await
 }
 
-async fn client(gateway: &TestGateway) -> AuthorizationClient<Channel> {
+pub async fn client(gateway: &TestGateway) -> AuthorizationClient<Channel> {
     let endpoint = Endpoint::from_shared(gateway.ext_authz_origin()).unwrap();
     AuthorizationClient::new(within_patience("a gRPC connection", endpoint.connect()).await.unwrap())
 }
 
 /// A request as Envoy tells of it, its client at `client`.
-fn question(client: &str, method: &str, url: &str, headers: &[(&str, &str)]) -> CheckRequest {
+pub fn question(client: &str, method: &str, url: &str, headers: &[(&str, &str)]) -> CheckRequest {
     let (scheme, rest) = url.split_once("://").unwrap();
     let (host, path) = rest.split_at(rest.find('/').unwrap());
     let pseudo = [(":authority", host), (":method", method), (":path", path), (":scheme", scheme)];
@@ -62,7 +62,7 @@ fn question(client: &str, method: &str, url: &str, headers: &[(&str, &str)]) -> 
     CheckRequest { attributes: Some(attributes) }
 }
 
-async fn check(client: &mut AuthorizationClient<Channel>, question: CheckRequest) -> Answer {
+pub async fn check(client: &mut AuthorizationClient<Channel>, question: CheckRequest) -> Answer {
     let response = within_patience("an answer", client.check(question)).await.unwrap().into_inner();
     let code = response.status.expect("Envoy goes by the status").code;
     match response.http_response.unwrap() {

@@ -3,6 +3,7 @@
 use super::front::{ALL, Front};
 use super::{HTML, cookie, gateway};
 use crate::support::gateway::TestGateway;
+use crate::support::raw::Raw;
 use crate::support::upstream::EchoUpstream;
 
 /// Contract 5, threats C01: nobody but proxies that the configuration names is answered, and by default none is.
@@ -205,5 +206,58 @@ async fn an_address_that_only_resembles_an_endpoint_is_none() {
         let mut question = Front::Nginx.question("GET", "https://app.test/");
         question.target = target.to_owned();
         assert_eq!(question.ask(&gateway).await.status(), status, "{target}");
+    }
+}
+
+/// Threats c: whoever reaches an endpoint through its front proxy asks as a trusted peer; the front is told to refuse that.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_endpoints_themselves_are_refused_to_clients_of_the_front() {
+    let yaml = "server: { trusted_proxies: [127.0.0.1] }\nroutes: [{ host: app.test, upstream: none }]\naccess: { default: public }";
+    let gateway = TestGateway::with(yaml).start().await;
+    for front in ALL {
+        for path in ["/auth/verify", "/auth/verify/nginx", "/auth//verify/traefik?x", "/auth/%76erify/envoy/x", "/auth;x/verify/caddy"] {
+            let answer = front.question("GET", &format!("https://app.test{path}")).with(&[HTML]).ask(&gateway).await;
+            assert_eq!((answer.status(), answer.header("location")), (403, None), "{front:?} {path}");
+        }
+        assert_eq!(front.question("GET", "https://app.test/auth/verifying").ask(&gateway).await.status(), 200, "{front:?}");
+    }
+}
+
+/// Contract 2, `trusted_proxies`: a proxy on the same machine may come by a Unix socket.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_front_on_a_unix_socket_is_answered_where_such_peers_are_trusted() {
+    for (trusted, status) in [("unix", 200), ("127.0.0.1", 403)] {
+        let yaml = format!(
+            "server: {{ trusted_proxies: [{trusted}] }}\nroutes: [{{ host: app.test, upstream: none }}]\naccess: {{ default: public }}"
+        );
+        let builder = TestGateway::with(yaml);
+        let socket = builder.folder().join("gateway.sock");
+        let listen = format!(r#"["unix:{}"]"#, socket.display());
+        let _gateway = builder.set("SERVER__LISTEN", &listen).start().await;
+        let mut raw = Raw::connect_unix(&socket).await;
+        let question = Front::Nginx.question("GET", "https://app.test/");
+        let lines: String = question.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        raw.send(format!("GET {} HTTP/1.1\r\n{lines}\r\n", question.target)).await;
+        assert_eq!(raw.response().await.status(), status, "{trusted}");
+    }
+}
+
+/// Contract 5, over HTTP/2, which Envoy and HAProxy can speak to us.
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_are_taken_over_http_2_as_well() {
+    let yaml = "server: { trusted_proxies: [127.0.0.1], h2c: true }\nroutes: [{ host: app.test, upstream: none }]";
+    let gateway = TestGateway::with(yaml).start().await;
+    let builder = reqwest::Client::builder().http2_prior_knowledge().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    let client = builder.build().unwrap();
+    for front in [Front::Haproxy, Front::Traefik] {
+        let mut request = client.get(format!("{}/auth/verify/{}", gateway.origin(), front.name()));
+        for (name, value) in
+            front.question("GET", "https://app.test/x").with(&[HTML]).headers.into_iter().filter(|(name, _)| name != "Host")
+        {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!((answer.version(), answer.status().as_u16()), (http::Version::HTTP_2, 302), "{front:?}");
+        assert_eq!(answer.headers()["location"], "https://app.test/auth/login?rd=https%3A%2F%2Fapp.test%2Fx", "{front:?}");
     }
 }

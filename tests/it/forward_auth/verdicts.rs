@@ -1,7 +1,7 @@
 //! What is decided, and how each front is told.
 
 use super::front::{ALL, Front};
-use super::{HTML, RULES, cookie, gateway};
+use super::{HTML, RULES, cookie, envoy_grpc, gateway};
 use crate::support::gateway::TestGateway;
 use crate::support::raw::{Raw, RawResponse};
 use crate::support::upstream::EchoUpstream;
@@ -212,7 +212,8 @@ async fn every_spelling_of_a_path_gets_the_same_verdict_as_through_the_proxy() {
         "server: {{ trusted_proxies: [127.0.0.1] }}\nroutes:\n  - {{ host: app.test, upstream: \"{origin}\" }}\n  \
          - {{ host: registry.test, upstream: \"{origin}\", encoded_slashes: true }}\n{RULES}    - {{ path: /, allow: deny }}\n"
     );
-    let gateway = TestGateway::with(yaml).start().await;
+    let gateway = TestGateway::with(yaml).set("SERVER__EXT_AUTHZ_GRPC", "127.0.0.1:0").start().await;
+    let mut envoy = envoy_grpc::client(&gateway).await;
     let paths = [
         "/public",
         "/public/",
@@ -268,6 +269,9 @@ async fn every_spelling_of_a_path_gets_the_same_verdict_as_through_the_proxy() {
                     let told = front.question(method, &format!("https://{host}{path}")).ask(&gateway).await.status();
                     assert_eq!(told, through, "{front:?}: {method} {host}{path}");
                 }
+                let asked = envoy_grpc::question("198.51.100.7", method, &format!("https://{host}{path}"), &[]);
+                let told = envoy_grpc::check(&mut envoy, asked).await.status;
+                assert_eq!(told, i32::from(through), "gRPC: {method} {host}{path}");
             }
         }
     }

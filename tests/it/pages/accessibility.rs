@@ -81,7 +81,7 @@ async fn start(upstream: &EchoUpstream) -> (TestGateway, Inspection) {
 fn rounds(place: &str) -> String {
     let now = SystemClock.now().0 / 1000;
     let fingerprint: String = Sha256::digest(place.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("portcullis-rounds=9.{now}.{fingerprint}; path=/")
+    format!("portcullis-rounds=9.{now:x}.{fingerprint}; path=/")
 }
 
 /// Issue "Must hold": axe-core finds no violation, light and dark, at 320 and 1280 px.
