@@ -65,6 +65,14 @@ fn forged(plan: &Plan) -> String {
     format!("(?i)^({}|{}|{NOT_TRAEFIKS_OWN}|forwarded)$", spelling::identity(plan), spelling::misspelt_forwarded())
 }
 
+/// Requests that ask for an upgrade to anything but a WebSocket: RE2 knows no "not", so each way to differ is written.
+fn foreign_upgrade() -> String {
+    let word = "websocket";
+    let longer = word.char_indices().skip(1).map(|(index, next)| format!("{}([^{next}]|$)", &word[..index]));
+    let ways: Vec<String> = std::iter::once("[^w]".to_owned()).chain(longer).chain(std::iter::once(format!("{word}."))).collect();
+    format!("HeaderRegexp(`Upgrade`, `(?i)^({})`)", ways.join("|"))
+}
+
 /// The lower, the later: a router of ours comes before the applications', a longer path before a shorter one, and the hosts
 /// in their order.
 fn priority(plan: &Plan, site: &Site, path: Option<&str>) -> usize {

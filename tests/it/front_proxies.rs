@@ -154,6 +154,12 @@ macro_rules! behind {
                 attacks::without_stripping(FrontProxy::$proxy).await;
             }
 
+            /// threats.md, Pingora table: WebSocket only
+            #[tokio::test]
+            async fn no_upgrade_but_to_a_websocket_passes() {
+                attacks::upgrades(FrontProxy::$proxy).await;
+            }
+
             /// threats.md B01–B17, C13
             #[tokio::test]
             async fn no_way_of_writing_a_path_reaches_what_is_protected() {

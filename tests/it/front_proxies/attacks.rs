@@ -26,8 +26,11 @@ const IDENTITY: [&str; 12] = [
 ];
 
 /// Names that only a proxy may write.
-const PROXYS: [&str; 12] = [
+const PROXYS: [&str; 15] = [
     "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Port",
+    "X-Forwarded-Server",
     "X-Forwarded-Host",
     "X-Forwarded-Uri",
     "X-Forwarded-Method",
@@ -90,6 +93,35 @@ fn nothing_forged(head: &Head, user: &str, what: &str) {
     let values: Vec<_> = head.header_values("x-user").into_iter().filter(|value| !value.is_empty()).collect();
     let wanted: &[&str] = if user.is_empty() { &[] } else { &[user] };
     assert_eq!(values, wanted, "{what}");
+}
+
+/// A connection that is upgraded to HTTP/2 would carry requests that nobody is asked about.
+pub async fn upgrades(proxy: FrontProxy) {
+    let site = Site::behind(proxy).await;
+    for upgrade in [
+        "h2c",
+        "H2C",
+        "websocket, h2c",
+        "h2c, websocket",
+        "websocket2",
+        "web",
+        "TLS/1.3",
+        "h2c\r\nUpgrade: websocket",
+        "websocket\r\nUpgrade: h2c",
+    ] {
+        let lines = format!("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n");
+        let seen = site.seen();
+        let answer = site.raw("GET /public/x", &lines).await;
+        if site.seen() == seen {
+            assert!(answer.status() >= 400, "{upgrade}: {}", answer.status());
+            continue;
+        }
+        let head = site.wiki.last().head;
+        // Two lines may become the one that is permitted.
+        let passed: Vec<_> = head.header_values("upgrade").into_iter().filter(|value| !value.eq_ignore_ascii_case("websocket")).collect();
+        assert_eq!((answer.status(), passed), (200, vec![]), "{upgrade}: {head:?}");
+        assert!(head.header("upgrade").is_none() || upgrade.contains("\r\n"), "{upgrade}: {head:?}");
+    }
 }
 
 /// Where the lines that strip are left out, some spelling does reach an application.

