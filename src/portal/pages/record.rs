@@ -1,7 +1,7 @@
 //! Audit records in plain words, for the activity pages.
 
 use crate::account::AccountId;
-use crate::audit::{Action, Outcome, Record};
+use crate::audit::{Action, Outcome, Party, Record};
 use crate::client::browser;
 use crate::portal::moment::Moment;
 
@@ -19,24 +19,27 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// For the owner of `account`: from where an administrator worked is not theirs to know.
+    /// For the owner of `account`: from where an operator worked is not theirs to know.
     pub(super) fn for_owner(record: &Record, account: AccountId) -> Self {
-        let own = record.actor.account == Some(account);
         let subject = record.subject.as_ref().map(|subject| subject.name.clone());
-        let by_another = || if record.actor.account.is_some() { "by an administrator" } else { "by the operator" };
-        let whom = if own { subject } else { Some(by_another().to_owned()) };
-        Self { whom, from: own.then(|| from(record)).flatten(), ..Self::of(record) }
+        let (whom, from) = match record.actor.account {
+            Some(actor) if actor == account => (subject, from(record)),
+            Some(_) => (Some("by an administrator".to_owned()), None),
+            None if is_by_command(record) => (Some("by the operator".to_owned()), None),
+            None => (None, from(record)),
+        };
+        Self { whom, from, ..Self::of(record) }
     }
 
     /// For administrators.
     pub(super) fn for_administrator(record: &Record) -> Self {
-        let actor = actor(record);
-        let whom = match &record.subject {
-            Some(subject) if subject.name.is_empty() => format!("by {actor}"),
-            Some(subject) => format!("{}, by {actor}", subject.name),
-            None => actor,
+        let subject = record.subject.as_ref().map(|subject| subject.name.clone()).filter(|name| !name.is_empty());
+        let whom = match (subject, actor(record)) {
+            (Some(subject), Some(actor)) => Some(format!("{subject}, by {actor}")),
+            (Some(name), None) | (None, Some(name)) => Some(name),
+            (None, None) => None,
         };
-        Self { whom: Some(whom), from: from(record), ..Self::of(record) }
+        Self { whom, from: from(record), ..Self::of(record) }
     }
 
     fn of(record: &Record) -> Self {
@@ -51,10 +54,19 @@ impl Entry {
     }
 }
 
-/// Who did it. A name that belongs to no account is what somebody typed, unless no request came with it.
-fn actor(record: &Record) -> String {
+/// Who did it, if that is known. The name of somebody without an account is what they typed.
+fn actor(record: &Record) -> Option<String> {
     let name = &record.actor.name;
-    if record.actor.account.is_some() || record.request_id.is_empty() { name.clone() } else { format!("“{name}”, who is not known") }
+    match record.actor.account {
+        _ if name.is_empty() => None,
+        None if !is_by_command(record) => Some(format!("“{name}”, as typed")),
+        _ => Some(name.clone()),
+    }
+}
+
+/// Whether it was done on the machine: anybody may type the operator's name, but then a request came with it.
+fn is_by_command(record: &Record) -> bool {
+    record.actor == Party::operator() && record.client.is_none() && record.request_id.is_empty()
 }
 
 fn from(record: &Record) -> Option<String> {
@@ -106,7 +118,6 @@ fn why(reason: &str, action: Action) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::Party;
     use crate::clock::Timestamp;
     use uuid::Uuid;
 
@@ -139,8 +150,10 @@ mod tests {
         assert_eq!((done_to.whom.as_deref(), done_to.from), (Some("by an administrator"), None));
         let done_by = Entry::for_owner(&record(alice.clone(), Some(root)), id);
         assert_eq!(done_by.whom.as_deref(), Some("root"));
-        let by_operator = Entry::for_owner(&record(Party::operator(), Some(alice)), id);
-        assert_eq!(by_operator.whom.as_deref(), Some("by the operator"));
+        let command = |subject| Record { request_id: String::new(), client: None, ..record(Party::operator(), subject) };
+        assert_eq!(Entry::for_owner(&command(Some(alice.clone())), id).whom.as_deref(), Some("by the operator"));
+        let by_somebody = Entry::for_owner(&record(Party::operator(), Some(alice)), id);
+        assert_eq!((by_somebody.whom, by_somebody.from.as_deref()), (None, Some("192.0.2.1, curl")), "anybody can type that name");
     }
 
     #[test]
@@ -155,8 +168,10 @@ mod tests {
         };
         let entry = Entry::for_administrator(&failed);
         assert_eq!(entry.what, "Failed: sign-in (wrong name or password)");
-        assert_eq!((entry.whom.as_deref(), entry.failed), (Some("“mallory”, who is not known"), true));
+        assert_eq!((entry.whom.as_deref(), entry.failed), (Some("“mallory”, as typed"), true));
         let operator = Record { request_id: String::new(), client: None, ..record(Party::operator(), Some(party("alice"))) };
         assert_eq!(Entry::for_administrator(&operator).whom.as_deref(), Some("alice, by operator"));
+        let lockout = record(Party::default(), Some(party("alice")));
+        assert_eq!(Entry::for_administrator(&lockout).whom.as_deref(), Some("alice"));
     }
 }
