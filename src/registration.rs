@@ -228,19 +228,26 @@ impl Registration {
     }
 
     fn record(&self, new: &NewAccount, made: &Result<Account, RegistrationError>) {
-        let reason = match made {
+        match made {
             Ok(account) => {
                 let event = Event::by(Party::from(account), Action::Registration, Outcome::Success, &new.client);
-                return self.audit.record(if new.invite.is_empty() { event } else { event.because("invited") });
+                self.audit.record(if new.invite.is_empty() { event } else { event.because("invited") });
             }
-            Err(RegistrationError::InviteInvalid) => "invite_invalid",
-            Err(RegistrationError::UsernameTaken) => "username_taken",
-            Err(RegistrationError::EmailTaken(_)) => "email_taken",
-            Err(RegistrationError::TooMany(_)) => "rate_limited",
-            Err(_) => return,
+            Err(error) => self.record_refusal(new.username.as_deref().unwrap_or(&new.email), &new.client, error),
+        }
+    }
+
+    /// Records that whoever wanted this name got no account, also where that was found out before anything was tried.
+    pub fn record_refusal(&self, name: &str, client: &Client, error: &RegistrationError) {
+        let reason = match error {
+            RegistrationError::InviteInvalid => "invite_invalid",
+            RegistrationError::UsernameTaken => "username_taken",
+            RegistrationError::EmailTaken(_) => "email_taken",
+            RegistrationError::TooMany(_) => "rate_limited",
+            _ => return,
         };
-        let who = Party::unknown(new.username.as_deref().unwrap_or(&new.email));
-        self.audit.record(Event::by(who, Action::Registration, Outcome::Failure, &new.client).because(reason));
+        let failed = Event::by(Party::unknown(name), Action::Registration, Outcome::Failure, client);
+        self.audit.record(failed.because(reason));
     }
 }
 

@@ -107,8 +107,7 @@ async fn changes_are_recorded() {
     let right = [("current_password", PASSWORD), ("password", NEW)];
     assert_eq!(fill(&mut browser, "/auth/account/password", &right).await.status, 303);
     trail.tells(&["password_change success - by anna"]).await;
-    let page = browser.open("/auth/verify-email?token=nonsense").await;
-    assert_eq!(page.status, 400);
+    assert_eq!(browser.submit(&page, &[("token", "nonsense")]).await.status, 400);
     trail.tells(&["email_confirmation failure invalid_token by nobody"]).await;
 }
 

@@ -1,9 +1,17 @@
 //! What signing in and out leaves.
 
 use super::{Trail, sign_in};
+use crate::support::browser::Browser;
 use crate::support::gateway::{PASSWORD, TestGateway};
 use crate::support::program;
+use crate::support::served::Served;
+use portcullis::app::App;
+use portcullis::audit::Filter;
+use portcullis::clock::SystemClock;
+use portcullis::config::load_str;
+use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 
 const YAML: &str = "routes: [{ path: /, upstream: sample }]";
 const WRONG: &str = "Wrong-horse-7-battery";
@@ -68,4 +76,18 @@ async fn limits_and_lockouts_are_recorded() {
     gateway.advance(Duration::from_mins(16));
     assert_eq!(sign_in(&mut browser, "ann", PASSWORD).await.status, 303);
     trail.tells(&["login success - by ann"]).await;
+}
+
+/// What was recorded just before a stop is not lost
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_stopped_leaves_its_last_records() {
+    let folder = TempDir::with_prefix("portcullis-test-").unwrap();
+    let yaml = format!("server: {{ listen: ['127.0.0.1:0'] }}\nadmin: {{ listen: '127.0.0.1:0' }}\n{YAML}");
+    let served = Served::start(folder.path(), &yaml).await;
+    assert_eq!(sign_in(&mut Browser::new(&served.origin), "mallory", WRONG).await.status, 401);
+    served.log().await;
+    let settings = load_str(&yaml, folder.path(), &[]).unwrap().settings;
+    let app = App::open_for_command(Arc::new(settings), Arc::new(SystemClock)).unwrap();
+    let records = app.audit.list(Filter::default(), 10).await.unwrap();
+    assert_eq!(records.iter().map(|record| &*record.actor.name).collect::<Vec<_>>(), ["mallory"]);
 }
