@@ -60,10 +60,10 @@ impl Recovery {
         let Some((token, account)) = self.opened(new.token).await? else { return Err(self.refuse(&new.client).await) };
         self.check_password(&account, &new.password)?;
         let mut account = self.spend(&token, &new.password).await?;
-        self.tell_owner(&account, &new.client).await;
-        self.marks.carry_out(&mut account).await?;
-        self.throttle.lift(account.id).await;
         self.audit.record(Event::by(Party::from(&account), Action::PasswordReset, Outcome::Success, &new.client));
+        self.tell_owner(&account, &new.client).await;
+        self.throttle.lift(account.id).await;
+        self.marks.carry_out(&mut account).await?;
         Ok(account)
     }
 

@@ -103,8 +103,7 @@ async fn nothing_that_the_page_shows_opens_a_session_and_nobody_ends_those_of_ot
     let page = alice.open("/auth/account/sessions").await;
     for name in [key.name(), key.to_string(), String::new(), "%".to_owned(), "0".to_owned()] {
         let url = alice.url("/auth/account/sessions");
-        let csrf = Regex::new(r#"name="csrf" value="([^"]+)""#).unwrap().captures(&alice.open("/auth/account").await.text()).unwrap()[1]
-            .to_owned();
+        let csrf = csrf_of(&alice.open("/auth/account").await);
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs([("csrf", &*csrf), ("end", &*name)]).finish();
         let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html")];
         assert_eq!(alice.agent.send(Method::POST, &url, &headers, body).await.status, 303, "{name:?}");
@@ -261,7 +260,7 @@ async fn the_activity_page_shows_ones_own_records_newest_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn guessing_the_password_again_and_again_is_stopped() {
     let upstream = EchoUpstream::start().await;
-    let gateway = start(&upstream).await;
+    let gateway = TestGateway::in_front_of(&upstream).user("alice", &[]).manual_clock().limited().start().await;
     let mut browser = signed_in(&gateway, "alice", FIREFOX).await;
     let form = browser.open("/auth/account/confirm").await;
     for _ in 0..5 {

@@ -134,6 +134,15 @@ fn turned_away(call: &Call, error: RegistrationError) -> Response {
 
 fn not_invited(call: &Call) -> Message<'_> {
     let look = &call.portal.look;
+    if call.portal.registration.is_open() {
+        return Message {
+            look,
+            title: "This invitation no longer works",
+            text: "Each works once and for a limited time. Ask whoever invited you for a new one, or create an account without one.",
+            href: format!("{}/register", look.prefix),
+            link: "Create an account",
+        };
+    }
     Message {
         look,
         title: "You need an invitation",
