@@ -45,7 +45,7 @@ impl Entry {
         let what = match (failed, &record.reason) {
             (false, _) => capitalized(done),
             (true, None) => format!("Failed: {done}"),
-            (true, Some(reason)) => format!("Failed: {done} ({})", why(reason)),
+            (true, Some(reason)) => format!("Failed: {done} ({})", why(reason, record.action)),
         };
         Self { what, whom: None, at: Moment::of(record.at), from: None, failed }
     }
@@ -72,13 +72,13 @@ fn in_words(action: Action) -> &'static str {
         Action::Login => "sign-in",
         Action::Logout => "sign-out",
         Action::Registration => "registration",
-        Action::PasswordResetRequest => "password link asked for",
-        Action::PasswordReset => "password set by link",
-        Action::PasswordChange => "password changed",
+        Action::PasswordResetRequest => "request for a password link",
+        Action::PasswordReset => "new password by link",
+        Action::PasswordChange => "password change",
         Action::ProfileChange => "profile changed",
-        Action::EmailChangeRequest => "new email asked for",
-        Action::EmailConfirmation => "email confirmed",
-        Action::Confirmation => "password confirmed",
+        Action::EmailChangeRequest => "request for another email",
+        Action::EmailConfirmation => "email confirmation",
+        Action::Confirmation => "password confirmation",
         Action::Lockout => "locked for a time after too many failures",
         Action::SessionRevocation => "session ended",
         Action::AccountCreation => "account made",
@@ -94,9 +94,10 @@ fn in_words(action: Action) -> &'static str {
 }
 
 /// The stable words of records, for people.
-fn why(reason: &str) -> String {
+fn why(reason: &str, action: Action) -> String {
     match reason {
-        "invalid_credentials" => "wrong name or password".to_owned(),
+        "invalid_credentials" if action == Action::Login => "wrong name or password".to_owned(),
+        "invalid_credentials" => "wrong password".to_owned(),
         "rate_limited" => "too many attempts".to_owned(),
         other => other.replace('_', " "),
     }
