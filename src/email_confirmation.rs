@@ -183,9 +183,14 @@ impl EmailConfirmation {
         }
     }
 
-    fn refuse(&self, client: &Client) -> ConfirmError {
+    /// Records that a link did not work, also where that was found out before anything was tried.
+    pub fn record_refusal(&self, client: &Client) {
         let failed = Event::by(Party::unknown(""), Action::EmailConfirmation, Outcome::Failure, client);
         self.audit.record(failed.because("invalid_token"));
+    }
+
+    fn refuse(&self, client: &Client) -> ConfirmError {
+        self.record_refusal(client);
         ConfirmError::BadToken
     }
 

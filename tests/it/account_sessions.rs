@@ -248,10 +248,10 @@ async fn the_activity_page_shows_ones_own_records_newest_first() {
         gateway.app().audit.record(Event::by(party.clone(), Action::Confirmation, Outcome::Success, &client));
     }
     let page = alice.open("/auth/account/activity").await;
-    assert_eq!(page.text().matches("Password confirmed").count(), 50);
+    assert_eq!(page.text().matches("Password confirmation").count(), 50);
     let older = Regex::new(r#"href="([^"]+before=[^"]+)""#).unwrap().captures(&page.text()).map(|found| unescape(&found[1])).unwrap();
     let page = alice.open(&older).await.text();
-    assert_eq!(page.matches("Password confirmed").count(), 10);
+    assert_eq!(page.matches("Password confirmation").count(), 10);
     assert!(page.contains("Profile changed") && !page.contains("Older"), "{page}");
     assert_eq!(alice.open("/auth/account/activity?before=nonsense").await.status, 200);
 }
@@ -273,5 +273,5 @@ async fn guessing_the_password_again_and_again_is_stopped() {
     assert_eq!(login.status, 429, "one budget");
     assert!(is_signed_in(&mut browser).await, "sessions go on");
     let activity = browser.open("/auth/account/activity").await.text();
-    assert!(activity.contains("Failed: password confirmed (wrong password)"), "{activity}");
+    assert!(activity.contains("Failed: password confirmation (wrong password)"), "{activity}");
 }
