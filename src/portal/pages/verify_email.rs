@@ -22,8 +22,8 @@ struct Page<'a> {
     token: &'a str,
     username: &'a str,
     email: &'a str,
-    /// The address that this one takes the place of.
-    former: Option<&'a str>,
+    /// Whether it takes the place of another one, which whoever got a link by mistake is not told.
+    is_change: bool,
 }
 
 /// What a link is about, while it works.
@@ -111,7 +111,7 @@ fn page<'a>(call: &'a Call, found: &'a Confirmable, problems: &'a Problems) -> P
         token: found.token.expose(),
         username: found.account.username.as_str(),
         email: found.email.as_str(),
-        former: Some(found.account.email.as_str()).filter(|_| found.account.email != found.email),
+        is_change: found.account.email != found.email,
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
             token: HOSTILE,
             username: HOSTILE,
             email: HOSTILE,
-            former: Some(HOSTILE),
+            is_change: true,
         };
         let html = rendered("verify-email", &page);
         assert!(html.contains(r#"<form method="post" action="/auth/verify-email">"#) && html.contains(r#"name="token""#));
