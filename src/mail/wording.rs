@@ -7,9 +7,6 @@ use super::Asked;
 use crate::client::browser;
 use crate::clock::Timestamp;
 use askama::Template;
-use std::time::Duration;
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 /// A mail's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +101,7 @@ impl Phrases<'_> {
     pub(super) fn account_locked(&self, until: Timestamp, asked: &Asked) -> Wording {
         Wording {
             news: vec![
-                format!("Too many attempts to sign in to your account at {} failed, so signing in is locked until {}.", self.site, moment(until)),
+                format!("Too many attempts to sign in to your account at {} failed, so signing in is locked until {}.", self.site, until.in_words()),
                 "Your password was not changed. Where you are signed in you stay signed in, and browsers in which you signed in before still let you in."
                     .to_owned(),
             ],
@@ -194,22 +191,14 @@ impl Phrases<'_> {
 }
 
 fn works_once(until: Timestamp) -> String {
-    format!("The link works once, until {}.", moment(until))
+    format!("The link works once, until {}.", until.in_words())
 }
 
 fn facts(asked: &Asked) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("When", moment(asked.at))];
+    let mut facts = vec![("When", asked.at.in_words())];
     facts.extend(asked.client.map(|address| ("Network address", address.to_string())));
     if !asked.user_agent.is_empty() {
         facts.push(("Browser", browser::in_known_words(&asked.user_agent)));
     }
     facts
-}
-
-/// To the minute, in words that need no locale: `21 November 2026, 14:45 UTC`.
-pub(super) fn moment(at: Timestamp) -> String {
-    let format = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
-    let since = Duration::from_millis(u64::try_from(at.0).unwrap_or(0));
-    let moment = OffsetDateTime::UNIX_EPOCH.checked_add(time::Duration::try_from(since).unwrap_or_default());
-    moment.and_then(|moment| moment.format(format).ok()).unwrap_or_default()
 }
