@@ -92,6 +92,7 @@ impl Phrases<'_> {
     pub(super) fn password_changed(&self, asked: &Asked) -> Wording {
         Wording {
             news: vec![format!("The password of your account at {} was changed. Everywhere else you were signed out.", self.site)],
+            action: self.forgotten("It was not me: set a new password"),
             facts: facts(asked),
             advice: vec![format!("If this was not you, somebody else has your account. {}", self.take_it_back())],
             ..self.blank("your password was changed")
@@ -105,13 +106,11 @@ impl Phrases<'_> {
                 "Your password was not changed. Where you are signed in you stay signed in, and browsers in which you signed in before still let you in."
                     .to_owned(),
             ],
+            action: self.forgotten("I forgot it: set a new password"),
             facts: facts(asked),
             advice: vec![
                 "If this was not you, you need not do anything.".to_owned(),
-                match &self.forgot {
-                    Some(link) => format!("If you forgot your password, set a new one: {link}"),
-                    None => "If you forgot your password, choose “Forgot your password?” on the sign-in page.".to_owned(),
-                },
+                "If you forgot your password, “Forgot your password?” on the sign-in page lets you set a new one.".to_owned(),
             ],
             ..self.blank("signing in is locked for a while")
         }
@@ -120,6 +119,7 @@ impl Phrases<'_> {
     pub(super) fn new_sign_in(&self, asked: &Asked) -> Wording {
         Wording {
             news: vec![format!("Somebody signed in to your account at {} with a browser that has not been used for it before.", self.site)],
+            action: self.forgotten("It was not me: set a new password"),
             facts: facts(asked),
             advice: vec![
                 "If this was you, there is nothing to do.".to_owned(),
@@ -182,10 +182,16 @@ impl Phrases<'_> {
         Wording { site: self.site.to_owned(), about, greeted: None, news: Vec::new(), action: None, facts: Vec::new(), advice: Vec::new() }
     }
 
-    fn take_it_back(&self) -> String {
-        match &self.forgot {
-            Some(link) => format!("Set a new password at once, which also ends all sessions: {link}"),
-            None => "Set a new password at once with “Forgot your password?” on the sign-in page, which also ends all sessions.".to_owned(),
+    /// A way to the page where a new password can be asked for.
+    fn forgotten(&self, label: &'static str) -> Option<Action> {
+        self.forgot.clone().map(|link| Action { label, link, note: None })
+    }
+
+    fn take_it_back(&self) -> &'static str {
+        if self.forgot.is_some() {
+            "Set a new password at once, which also ends all sessions."
+        } else {
+            "Set a new password at once, with “Forgot your password?” on the sign-in page; that also ends all sessions."
         }
     }
 }
