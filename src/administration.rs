@@ -285,12 +285,8 @@ impl Administration {
     }
 
     fn note(&self, action: Action, account: &Account) {
-        self.note_to(action, Party::from(account));
-    }
-
-    fn note_to(&self, action: Action, subject: Party) {
         let Actor { party, client } = &self.actor;
-        self.audit.record(Event::by(party.clone(), action, Outcome::Success, client).to(subject));
+        self.audit.record(Event::by(party.clone(), action, Outcome::Success, client).to(Party::from(account)));
     }
 
     fn asked(&self) -> Asked {

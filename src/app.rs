@@ -3,6 +3,7 @@
 //! `open_session_stores`.
 
 mod background;
+pub mod reach;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
@@ -33,7 +34,7 @@ use crate::store::sqlite::{
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
 use crate::throttle::{CounterKeys, Throttle};
-use background::{Background, House};
+use background::{Background, Work};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -173,6 +174,7 @@ impl App {
             outbox: Arc::clone(&outbox),
             audit: Arc::clone(&audit),
             settings: settings.sessions,
+            verify_email: settings.accounts.verify_email,
         });
         let email_confirmation = Arc::new(EmailConfirmation {
             accounts: Arc::clone(&accounts),
@@ -301,7 +303,7 @@ impl App {
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
         let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
-        let house = House {
+        let work = Work {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
             counters: Arc::clone(&self.counters),
@@ -311,7 +313,7 @@ impl App {
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),
         };
-        let housekeeping = Background::start("background", move |stopped| background::keep_house(house, stopped));
+        let housekeeping = Background::start("background", move |stopped| background::keep_house(work, stopped));
         let delivery = Arc::clone(&self.delivery);
         // On a thread of its own: a mail server that hangs keeps no mark waiting.
         let sending = Background::start("mail", move |stopped| delivery.run(stopped));

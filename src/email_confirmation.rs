@@ -96,6 +96,14 @@ impl EmailConfirmation {
         self.outbox.post(&Letter::AddressTaken { address: address.canonical().to_owned(), base, asked }).await
     }
 
+    /// Whether the owner of a taken address is told once more. Counts it; asked when the mail is written.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn may_warn(&self, owner: &Account) -> Result<bool, StoreError> {
+        self.throttle.warning(owner.id).await
+    }
+
     /// A link that shows this address to be the account's owner's; `None` where the account is gone or locked by an
     /// operator, does not want the address (any more), or has confirmed it, or where it belongs to another account by now.
     /// Called when the mail is written, not when it is asked for.
@@ -175,9 +183,14 @@ impl EmailConfirmation {
         }
     }
 
-    fn refuse(&self, client: &Client) -> ConfirmError {
+    /// Records that a link did not work, also where that was found out before anything was tried.
+    pub fn record_refusal(&self, client: &Client) {
         let failed = Event::by(Party::unknown(""), Action::EmailConfirmation, Outcome::Failure, client);
         self.audit.record(failed.because("invalid_token"));
+    }
+
+    fn refuse(&self, client: &Client) -> ConfirmError {
+        self.record_refusal(client);
         ConfirmError::BadToken
     }
 

@@ -148,6 +148,7 @@ impl Fixture {
                 outbox: Arc::clone(&outbox),
                 audit: Arc::clone(&audit),
                 settings: session_settings(),
+                verify_email: settings.verify_email,
             }),
             registration: Arc::new(Registration {
                 accounts: Arc::clone(&accounts),

@@ -37,6 +37,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use routes::{Own, Way};
 use std::sync::Arc;
 use std::time::Instant;
+pub use upstream::Pool;
 use upstream::Server;
 
 /// What every request needs; made once, shared by all connections.

@@ -53,7 +53,7 @@ impl Host {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let address = self.0.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        self.0 == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        self.0 == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
     }
 
     /// Whether it is `localhost` or an address literal.

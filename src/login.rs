@@ -21,6 +21,8 @@ pub struct Login {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) settings: SessionSettings,
+    /// Whether nobody signs in before the address is confirmed.
+    pub(crate) verify_email: bool,
 }
 
 /// What somebody who wants to sign in gives.
@@ -52,6 +54,8 @@ pub struct SignedIn {
 pub enum LoginError {
     /// Unknown name, wrong password, or locked by an operator: never told apart.
     Invalid,
+    /// The credentials are right, but the account's address is still to be confirmed.
+    EmailUnverified(Box<Account>),
     /// Too many attempts, or the account is locked for a time; nothing was looked at.
     TooMany(TooMany),
     /// Too many passwords are being hashed; nothing was decided.
@@ -105,8 +109,16 @@ impl Login {
             failed("locked");
             return Err(LoginError::Invalid);
         }
+        if self.verify_email && !account.email_verified {
+            failed("email_unverified");
+            return Err(LoginError::EmailUnverified(Box::new(account)));
+        }
         let account = self.rehash(account, &attempt.password).await;
-        self.admit(account, attempt.remember, &attempt.client, attempt.replaces).await
+        let admitted = self.admit(account, attempt.remember, &attempt.client, attempt.replaces).await;
+        if matches!(admitted, Err(LoginError::Invalid)) {
+            failed("locked");
+        }
+        admitted
     }
 
     /// Begins a session for somebody who has been shown to be the account's owner, in place of the browser's present one.
@@ -340,6 +352,8 @@ mod tests {
         });
         assert!(matches!(fixture.sign_in("alice", PASSWORD).await, Err(LoginError::Invalid)));
         assert!(fixture.sessions.list(alice.id, fixture.login.clock.now()).await.unwrap().is_empty());
+        let last = fixture.recorded().await.pop().unwrap();
+        assert_eq!((last.action, last.outcome, last.reason.as_deref()), (Action::Login, Outcome::Failure, Some("locked")));
     }
 
     /// The same race with a change of groups: the session must not go on with the old ones

@@ -133,7 +133,7 @@ impl Profile {
         };
         let verified = self.hasher.verify(typed, Some(&account.password)).await;
         if matches!(verified, Ok(false)) {
-            self.note_failure(account, action, "wrong_password", client);
+            self.note_failure(account, action, "invalid_credentials", client);
             self.throttle.failed(admission).await;
             return Err(ProfileError::WrongPassword);
         }

@@ -1,5 +1,7 @@
 //! Making one's own account. No HTTP here.
 
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use values::FieldProblem;
@@ -226,19 +228,26 @@ impl Registration {
     }
 
     fn record(&self, new: &NewAccount, made: &Result<Account, RegistrationError>) {
-        let reason = match made {
+        match made {
             Ok(account) => {
                 let event = Event::by(Party::from(account), Action::Registration, Outcome::Success, &new.client);
-                return self.audit.record(if new.invite.is_empty() { event } else { event.because("invited") });
+                self.audit.record(if new.invite.is_empty() { event } else { event.because("invited") });
             }
-            Err(RegistrationError::InviteInvalid) => "invite_invalid",
-            Err(RegistrationError::UsernameTaken) => "username_taken",
-            Err(RegistrationError::EmailTaken(_)) => "email_taken",
-            Err(RegistrationError::TooMany(_)) => "rate_limited",
-            Err(_) => return,
+            Err(error) => self.record_refusal(new.username.as_deref().unwrap_or(&new.email), &new.client, error),
+        }
+    }
+
+    /// Records that whoever wanted this name got no account, also where that was found out before anything was tried.
+    pub fn record_refusal(&self, name: &str, client: &Client, error: &RegistrationError) {
+        let reason = match error {
+            RegistrationError::InviteInvalid => "invite_invalid",
+            RegistrationError::UsernameTaken => "username_taken",
+            RegistrationError::EmailTaken(_) => "email_taken",
+            RegistrationError::TooMany(_) => "rate_limited",
+            _ => return,
         };
-        let who = Party::unknown(new.username.as_deref().unwrap_or(&new.email));
-        self.audit.record(Event::by(who, Action::Registration, Outcome::Failure, &new.client).because(reason));
+        let failed = Event::by(Party::unknown(name), Action::Registration, Outcome::Failure, client);
+        self.audit.record(failed.because(reason));
     }
 }
 
@@ -267,96 +276,5 @@ impl From<Throttled> for RegistrationError {
             Throttled::TooMany(limit) => Self::TooMany(limit),
             Throttled::Unavailable(error) => Self::Unavailable(error),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixture::{Fixture, PASSWORD, account_settings, new_account};
-
-    async fn codes(fixture: &Fixture, username: Option<&str>, email: &str, text: &str) -> Vec<(&'static str, &'static str)> {
-        match fixture.registration.register(&new_account(username, email, text)).await {
-            Err(RegistrationError::Invalid(problems)) => problems.iter().map(|problem| (problem.field, problem.code)).collect(),
-            other => panic!("{:?}", other.map(|account| account.id)),
-        }
-    }
-
-    /// S0.1
-    #[tokio::test]
-    async fn a_registered_account_can_sign_in_and_has_no_rights_yet() {
-        let fixture = Fixture::new();
-        let made = fixture.registration.register(&new_account(Some("Alice"), " alice@example.com ", PASSWORD)).await.unwrap();
-        assert!(made.password.0.starts_with("$argon2id$"));
-        assert!(!made.email_verified && made.groups.is_empty());
-        assert_eq!(fixture.sign_in("alice", PASSWORD).await.unwrap().account.id, made.id);
-    }
-
-    #[tokio::test]
-    async fn closed_registration_makes_no_account() {
-        let closed = AccountSettings { registration: crate::config::Registration::Closed, ..account_settings() };
-        let fixture = Fixture::with(closed);
-        let refused = fixture.registration.register(&new_account(Some("alice"), "alice@example.com", PASSWORD)).await;
-        assert!(matches!(refused, Err(RegistrationError::Closed)));
-    }
-
-    /// S4.9
-    #[tokio::test]
-    async fn all_problems_are_told_at_once() {
-        let fixture = Fixture::new();
-        let all = codes(&fixture, Some("a b"), "nobody", "short").await;
-        assert_eq!(all, [("email", "invalid"), ("username", "invalid"), ("password", "too_short")]);
-    }
-
-    /// contract 2, threats.md I05
-    #[tokio::test]
-    async fn reserved_names_are_given_by_an_operator_only() {
-        let fixture = Fixture::new();
-        for name in ["admin", "ROOT", "Boss"] {
-            assert_eq!(codes(&fixture, Some(name), "a@example.com", PASSWORD).await, [("username", "reserved")]);
-        }
-        fixture.add("admin").await;
-    }
-
-    /// S3.4
-    #[tokio::test]
-    async fn a_taken_name_or_address_is_told_apart() {
-        let fixture = Fixture::new();
-        fixture.add("alice").await;
-        let name = fixture.registration.register(&new_account(Some("ALICE"), "new@example.com", PASSWORD)).await;
-        assert!(matches!(name, Err(RegistrationError::UsernameTaken)));
-        let address = fixture.registration.register(&new_account(Some("bob"), "Alice@EXAMPLE.com", PASSWORD)).await;
-        assert!(matches!(address, Err(RegistrationError::EmailTaken(_))));
-    }
-
-    #[tokio::test]
-    async fn a_missing_name_is_made_from_the_address() {
-        let fixture = Fixture::new();
-        let made = async |email: &str| {
-            fixture.registration.register(&new_account(None, email, PASSWORD)).await.unwrap().username.as_str().to_owned()
-        };
-        assert_eq!(made("Zoe.Smith+x@example.com").await, "Zoe.Smithx");
-        assert_eq!(made("zoe.smith+x@example.org").await, "zoe.smithx2");
-        assert_eq!(made("zoe.smith+x@example.net").await, "zoe.smithx3");
-        assert_eq!(made("admin@example.com").await, "admin2");
-        assert_eq!(made("é@example.com").await, "user2");
-        assert_eq!(made(&format!("{}@example.com", "x".repeat(60))).await, "x".repeat(32));
-        assert_eq!(made(&format!("{}@example.org", "x".repeat(60))).await, format!("{}2", "x".repeat(31)));
-    }
-
-    /// threats.md V15.4.2
-    #[tokio::test(flavor = "multi_thread")]
-    async fn of_32_registrations_of_one_name_at_once_exactly_one_succeeds() {
-        let fixture = Fixture::new();
-        let attempts = (0..32).map(|number| {
-            let registration = Arc::clone(&fixture.registration);
-            tokio::spawn(
-                async move { registration.register(&new_account(Some("alice"), &format!("a{number}@example.com"), PASSWORD)).await },
-            )
-        });
-        let results = futures_util::future::join_all(attempts).await;
-        let made = results.iter().filter(|result| matches!(result, Ok(Ok(_)))).count();
-        let taken = results.iter().filter(|result| matches!(result, Ok(Err(RegistrationError::UsernameTaken)))).count();
-        assert_eq!((made, taken), (1, 31));
     }
 }

@@ -1,7 +1,7 @@
 //! What an operator does to the sessions of an account.
 
-use super::{Administration, AdministrationError};
-use crate::audit::{Action, Party};
+use super::{Actor, Administration, AdministrationError};
+use crate::audit::{Action, Event, Outcome, Party};
 use crate::session::{Session, SessionKey};
 use std::sync::Arc;
 
@@ -24,9 +24,8 @@ impl Administration {
         self.refuse_out_of_reach()?;
         let found = self.marks.sessions.find(key, self.clock.now()).await?;
         let ended = self.marks.sessions.end(key).await?;
-        if let Some(session) = found {
-            let owner = Party { account: Some(session.user.id), name: session.user.username.clone() };
-            self.note_to(Action::SessionRevocation, owner);
+        if let Some(session) = found.filter(|_| ended) {
+            self.note_revocation(Party::from(&session.user), "one");
         }
         Ok(ended)
     }
@@ -39,7 +38,7 @@ impl Administration {
         self.refuse_out_of_reach()?;
         let account = self.find(user).await?;
         let ended = self.marks.sessions.end_all(account.id, None).await?;
-        self.note(Action::SessionRevocation, &account);
+        self.note_revocation(Party::from(&account), "all");
         Ok(ended)
     }
 
@@ -50,6 +49,12 @@ impl Administration {
     pub async fn count_sessions(&self) -> Result<u64, AdministrationError> {
         self.refuse_out_of_reach()?;
         Ok(self.marks.sessions.count(self.clock.now()).await?)
+    }
+
+    fn note_revocation(&self, owner: Party, which: &'static str) {
+        let Actor { party, client } = &self.actor;
+        let event = Event::by(party.clone(), Action::SessionRevocation, Outcome::Success, client);
+        self.audit.record(event.to(owner).because(which));
     }
 
     /// Changes of accounts reach a gateway's memory through marks; sessions themselves are out of a command's reach.

@@ -27,6 +27,18 @@ pub(super) struct Background {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What is done in the house.
+pub(super) struct Work {
+    pub(super) marks: SessionMarks,
+    pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) counters: Arc<dyn CounterStore>,
+    pub(super) one_time: Arc<dyn OneTimeStore>,
+    pub(super) invitations: Arc<Invitations>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) audit_retention: Duration,
+    pub(super) clock: SharedClock,
+}
+
 /// Comes when the thread is to stop.
 pub(super) type Stopped = BoxFuture<'static, ()>;
 
@@ -53,44 +65,32 @@ impl Drop for Background {
     }
 }
 
-/// What is kept in order.
-pub(super) struct House {
-    pub(super) marks: SessionMarks,
-    pub(super) sessions: Arc<dyn SessionStore>,
-    pub(super) counters: Arc<dyn CounterStore>,
-    pub(super) one_time: Arc<dyn OneTimeStore>,
-    pub(super) invitations: Arc<Invitations>,
-    pub(super) audit: Arc<Audit>,
-    pub(super) audit_retention: Duration,
-    pub(super) clock: SharedClock,
-}
-
-impl House {
-    /// Removes what has expired; what cannot be keeps nothing else.
+impl Work {
+    /// Removes what has expired; where one store fails, from the others all the same.
     async fn purge(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let (sessions, counters, one_time, invitations, audit) = tokio::join!(
-            self.sessions.purge(now),
-            self.counters.purge(now),
-            self.one_time.purge(now),
-            self.invitations.tidy(),
-            self.audit.purge(now.minus(self.audit_retention)),
-        );
-        sessions.and(counters).and(one_time).and(invitations.map(|_| ())).and(audit)
+        let done = [
+            self.sessions.purge(now).await,
+            self.counters.purge(now).await,
+            self.one_time.purge(now).await,
+            self.invitations.tidy().await,
+            self.audit.purge(now.minus(self.audit_retention)).await,
+        ];
+        done.into_iter().collect()
     }
 }
 
 /// Finishes marks that others left, and removes what has expired.
-pub(super) async fn keep_house(house: House, mut stopped: Stopped) {
+pub(super) async fn keep_house(work: Work, mut stopped: Stopped) {
     let (mut marking, mut purging) = (interval(MARKS), interval(PURGE));
     marking.set_missed_tick_behavior(MissedTickBehavior::Delay);
     purging.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
     loop {
         let done = tokio::select! {
-            _ = &mut stopped => return,
-            _ = marking.tick() => house.marks.finish().await,
-            _ = purging.tick() => house.purge().await,
+            () = &mut stopped => return,
+            _ = marking.tick() => work.marks.finish().await,
+            _ = purging.tick() => work.purge().await,
         };
         if let Err(error) = &done
             && !failing

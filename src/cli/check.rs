@@ -1,17 +1,29 @@
 //! `portcullis check`: every problem of a configuration, or that there is none.
 
+mod live;
+
 use super::Failure;
-use crate::config;
+use crate::config::{self, Settings};
 use std::io::Write;
 use std::path::Path;
 
+/// Checks the file.
 pub(super) fn run(path: &Path, out: &mut impl Write, err: &mut impl Write) -> Result<(), Failure> {
+    check(path, out, err).map(drop)
+}
+
+/// Checks the file, and whether everything that it names is there.
+pub(super) fn run_live(path: &Path, out: &mut impl Write, err: &mut impl Write) -> Result<(), Failure> {
+    live::run(&check(path, out, err)?, out)
+}
+
+fn check(path: &Path, out: &mut impl Write, err: &mut impl Write) -> Result<Settings, Failure> {
     let loaded = config::load(path)?;
     for warning in &loaded.warnings {
         writeln!(err, "warning: {warning}")?;
     }
     writeln!(out, "{} is valid", path.display())?;
-    Ok(())
+    Ok(loaded.settings)
 }
 
 #[cfg(test)]

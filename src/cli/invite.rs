@@ -175,10 +175,11 @@ mod tests {
         let said = perform_on(&fixture, "create").await.unwrap();
         assert!(said.out.starts_with("/auth/register?invite=") && said.out.lines().count() == 1, "{said:?}");
         assert!(said.note.contains("portal.url"), "{said:?}");
+        fixture.clock.advance(Duration::from_secs(1));
         perform_on(&fixture, "create --email zoe@example.com --group staff --group ops --expires 2d").await.unwrap();
         let listed = perform_on(&fixture, "list").await.unwrap().out;
         let newest = listed.lines().next().unwrap();
-        assert!(newest.contains("  open     until 2023-11-16T22:13:20Z  zoe@example.com  staff,ops  by operator"), "{listed}");
+        assert!(newest.contains("  open     until 2023-11-16T22:13:21Z  zoe@example.com  staff,ops  by operator"), "{listed}");
         let rows: serde_json::Value = serde_json::from_str(&perform_on(&fixture, "list --json").await.unwrap().out).unwrap();
         assert_eq!(rows[0]["groups"], serde_json::json!(["staff", "ops"]));
         assert_eq!(

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Most that can be counted.
 const MOST: usize = 1_000_000;
 
+/// Most durations of locks; each is looked for when an account is locked.
+const MOST_LOCKS: usize = 16;
+
 pub(super) fn rate_limit(root: &mut Section<'_>) -> RateLimitSettings {
     let mut section = root.section("rate_limit");
     let settings = RateLimitSettings {
@@ -59,8 +62,8 @@ fn narrow(count: usize) -> Option<u32> {
 
 fn lasts(field: &Field<'_>) -> Option<Vec<Duration>> {
     let lasts = field.list(Field::positive_duration)?;
-    if lasts.is_empty() {
-        return field.error("is empty, name at least one duration, for example [1m, 5m, 15m, 1h]");
+    if lasts.is_empty() || lasts.len() > MOST_LOCKS {
+        return field.error("name at least one duration and at most 16, for example [1m, 5m, 15m, 1h]");
     }
     Some(lasts)
 }

@@ -35,11 +35,12 @@ fn port(listen: &[ListenAddress], default: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::portal::testing::loaded;
+    use crate::config::load_str;
+    use std::path::Path;
 
     #[test]
     fn an_origin_is_the_portals_or_the_first_named_host() {
-        let origin = |yaml: &str| loaded(yaml).origin();
+        let origin = |yaml: &str| load_str(yaml, Path::new("/nowhere"), &[]).unwrap().settings.origin();
         let routes = "routes: [{ path: /a, upstream: sample }, { host: wiki.example.com, upstream: sample }]";
         assert_eq!(origin("routes: [{ upstream: sample }]"), None);
         assert_eq!(origin("routes: [{ host: '*.example.com', upstream: sample }]"), None);

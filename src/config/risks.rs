@@ -59,10 +59,10 @@ fn listeners(root: &Section<'_>, settings: &Settings) {
 
 /// An account whose address cannot be confirmed would never be let in.
 fn confirmation(root: &Section<'_>, settings: &Settings) {
+    const KEY: &str = "accounts.verify_email";
     if !settings.accounts.verify_email {
         return;
     }
-    const KEY: &str = "accounts.verify_email";
     if settings.email.transport.is_none() {
         error(root, KEY, "needs mail, which the links that confirm addresses go by: set email.transport");
     }

@@ -1,6 +1,8 @@
 //! Upstreams: which server of a route takes a request, at which address, and how it is spoken to.
 //! Names are resolved off the request's path where an old answer is at hand, and never blocking.
 
+mod reach;
+
 use crate::config::{Route, Timeouts, Upstream, UpstreamAddress, UpstreamScheme, UpstreamServer, UpstreamTls};
 use arc_swap::ArcSwapOption;
 use pingora::protocols::ALPN;

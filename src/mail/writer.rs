@@ -83,11 +83,7 @@ impl Writer {
                 let to = Email::parse(former).ok();
                 Ok(to.map(|to| Mail { account: Some(*account), to, wording: phrases.email_changed(asked) }))
             }
-            Letter::AddressTaken { address, base, asked } => {
-                let login = base.as_ref().map(|base| format!("{base}{}/login", self.settings.server.prefix));
-                let owner = self.find_by_address(address).await?;
-                Ok(owner.map(|owner| to_owner(&owner, phrases.address_taken(login, asked))))
-            }
+            Letter::AddressTaken { address, base, asked } => self.address_taken(address, base.as_deref(), asked).await,
             Letter::Invitation { address, link, until } => Ok(to_stranger(address, phrases.invitation(link.clone(), *until))),
             Letter::Test { address } => Ok(to_stranger(address, phrases.test())),
         }
@@ -108,6 +104,15 @@ impl Writer {
         let issued = self.email_confirmation.issue(account, &to, base).await?;
         let wording = |issued: Issued| self.phrases().confirm_email(issued.link, issued.until, asked);
         Ok(issued.map(|issued| Mail { account: Some(account), to, wording: wording(issued) }))
+    }
+
+    async fn address_taken(&self, address: &str, base: Option<&str>, asked: &Asked) -> Result<Option<Mail>, StoreError> {
+        let Some(owner) = self.find_by_address(address).await? else { return Ok(None) };
+        if !self.email_confirmation.may_warn(&owner).await? {
+            return Ok(None);
+        }
+        let login = base.map(|base| format!("{base}{}/login", self.settings.server.prefix));
+        Ok(Some(to_owner(&owner, self.phrases().address_taken(login, asked))))
     }
 
     async fn to_account(&self, account: AccountId, wording: Wording) -> Result<Option<Mail>, StoreError> {

@@ -67,7 +67,7 @@ impl From<Vec<FieldProblem>> for Problems {
 }
 
 /// Fields, as they follow each other on every page.
-const FIELDS: [&str; 6] = ["username", "name", "email", "avatar_url", "current_password", "password"];
+const FIELDS: [&str; 9] = ["username", "name", "email", "avatar_url", "current_password", "password", "groups", "expires", "confirm"];
 
 /// With a capital and a full stop, since messages for logs and programs have neither.
 fn sentence(message: &str) -> String {

@@ -60,10 +60,10 @@ impl Recovery {
         let Some((token, account)) = self.opened(new.token).await? else { return Err(self.refuse(&new.client).await) };
         self.check_password(&account, &new.password)?;
         let mut account = self.spend(&token, &new.password).await?;
-        self.tell_owner(&account, &new.client).await;
-        self.marks.carry_out(&mut account).await?;
-        self.throttle.lift(account.id).await;
         self.audit.record(Event::by(Party::from(&account), Action::PasswordReset, Outcome::Success, &new.client));
+        self.tell_owner(&account, &new.client).await;
+        self.throttle.lift(account.id).await;
+        self.marks.carry_out(&mut account).await?;
         Ok(account)
     }
 
@@ -163,7 +163,7 @@ impl From<LoginError> for ResetError {
     /// Whoever is refused a session now was locked since, or the password was set once more.
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::Invalid => Self::BadToken,
+            LoginError::Invalid | LoginError::EmailUnverified(_) => Self::BadToken,
             LoginError::TooMany(limit) => Self::TooMany(limit),
             LoginError::Busy => Self::Busy,
             LoginError::Unavailable(error) => Self::Unavailable(error),

@@ -44,4 +44,14 @@ impl Throttle {
         let key = self.keys.name("sign-in notices", &[&Target::subject_of(account)]);
         Ok(self.counters.count(&key, NOTICES, self.clock.now()).await?.allowed)
     }
+
+    /// Whether the account may have one more mail that tells of somebody who gave its address for theirs. Counts it, apart from
+    /// all other mails, so that nobody can use those up.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn warning(&self, account: AccountId) -> Result<bool, StoreError> {
+        let key = self.keys.name("address warnings", &[&Target::subject_of(account)]);
+        Ok(self.counters.count(&key, LINKS, self.clock.now()).await?.allowed)
+    }
 }

@@ -103,8 +103,7 @@ async fn nothing_that_the_page_shows_opens_a_session_and_nobody_ends_those_of_ot
     let page = alice.open("/auth/account/sessions").await;
     for name in [key.name(), key.to_string(), String::new(), "%".to_owned(), "0".to_owned()] {
         let url = alice.url("/auth/account/sessions");
-        let csrf = Regex::new(r#"name="csrf" value="([^"]+)""#).unwrap().captures(&alice.open("/auth/account").await.text()).unwrap()[1]
-            .to_owned();
+        let csrf = csrf_of(&alice.open("/auth/account").await);
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs([("csrf", &*csrf), ("end", &*name)]).finish();
         let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html")];
         assert_eq!(alice.agent.send(Method::POST, &url, &headers, body).await.status, 303, "{name:?}");
@@ -249,10 +248,10 @@ async fn the_activity_page_shows_ones_own_records_newest_first() {
         gateway.app().audit.record(Event::by(party.clone(), Action::Confirmation, Outcome::Success, &client));
     }
     let page = alice.open("/auth/account/activity").await;
-    assert_eq!(page.text().matches("Password confirmed").count(), 50);
+    assert_eq!(page.text().matches("Password confirmation").count(), 50);
     let older = Regex::new(r#"href="([^"]+before=[^"]+)""#).unwrap().captures(&page.text()).map(|found| unescape(&found[1])).unwrap();
     let page = alice.open(&older).await.text();
-    assert_eq!(page.matches("Password confirmed").count(), 10);
+    assert_eq!(page.matches("Password confirmation").count(), 10);
     assert!(page.contains("Profile changed") && !page.contains("Older"), "{page}");
     assert_eq!(alice.open("/auth/account/activity?before=nonsense").await.status, 200);
 }
@@ -261,7 +260,7 @@ async fn the_activity_page_shows_ones_own_records_newest_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn guessing_the_password_again_and_again_is_stopped() {
     let upstream = EchoUpstream::start().await;
-    let gateway = start(&upstream).await;
+    let gateway = TestGateway::in_front_of(&upstream).user("alice", &[]).manual_clock().limited().start().await;
     let mut browser = signed_in(&gateway, "alice", FIREFOX).await;
     let form = browser.open("/auth/account/confirm").await;
     for _ in 0..5 {
@@ -274,5 +273,5 @@ async fn guessing_the_password_again_and_again_is_stopped() {
     assert_eq!(login.status, 429, "one budget");
     assert!(is_signed_in(&mut browser).await, "sessions go on");
     let activity = browser.open("/auth/account/activity").await.text();
-    assert!(activity.contains("Failed: password confirmed (wrong password)"), "{activity}");
+    assert!(activity.contains("Failed: password confirmation (wrong password)"), "{activity}");
 }

@@ -43,7 +43,7 @@ async fn a_newcomer_confirms_the_address_before_signing_in() {
     assert!(mail.link().starts_with("http://localhost/auth/verify-email?token="), "{}", mail.text);
     let early = sign_in(&mut browser, "zoe", PASSWORD).await;
     assert_eq!(early.status, 403);
-    assert!(early.text().contains("confirm your address") && early.text().contains("value=\"zoe\""), "{}", early.text());
+    assert!(early.text().contains("First confirm your address") && early.text().contains("value=\"zoe\""), "{}", early.text());
     let another = mailbox.next_to("zoe@example.com").await;
     assert_ne!(another.link(), mail.link());
     let answer = confirm(&mut browser, &mail.link_path()).await;

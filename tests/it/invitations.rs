@@ -188,7 +188,7 @@ async fn where_registration_is_closed_nobody_is_invited() {
 /// Contract 1: the command beside a running gateway
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_prints_a_link_that_a_running_gateway_takes() {
-    let gateway = gateway().await;
+    let gateway = TestGateway::with(YAML).start().await;
     std::fs::write(gateway.folder().join("portcullis.yaml"), format!("{YAML}\nportal: {{ url: 'https://auth.example.com' }}\n")).unwrap();
     let run = async |arguments: &[&str]| program::run(gateway.folder(), &[&["invite"], arguments].concat(), "").await;
     let made = run(&["create", "--group", "staff"]).await;

@@ -3,6 +3,8 @@
 use crate::support::browser::Browser;
 use crate::support::form::Form;
 use crate::support::gateway::PASSWORD;
+use crate::support::mail_sink::MailSink;
+use crate::support::program;
 use crate::support::served::Served;
 use http::Method;
 use serde_json::json;
@@ -52,13 +54,79 @@ async fn no_secret_and_no_forged_record_gets_into_the_log() {
 
         assert!(log.lines().count() > 20 && log.contains("/auth/account/password"), "the requests are logged: {log}");
         let cookie = browser.agent.cookies.get("portcullis-csrf").unwrap().value.clone();
-        for secret in [PASSWORD, "secret-7", "secret-password-7", &first, &second, &csrf, &cookie, "argon2", "forged"] {
-            assert!(!log.contains(secret), "{secret} is in the log: {log}");
-        }
+        assert_without(&log, &[PASSWORD, "secret-7", "secret-password-7", &first, &second, &csrf, &cookie, "argon2"]);
+        assert_records(&log, format);
+        let told = log.lines().filter(|line| line.contains("forged")).count();
+        assert_eq!((told, log.matches("portcullis::audit").count()), (3, 8), "{log}");
         assert!(!log.contains('\u{1b}') && !log.contains('\u{2028}'), "{log}");
-        for line in log.lines().filter(|line| !line.starts_with("warning: ")) {
-            let is_record = if format == "json" { serde_json::from_str::<serde_json::Value>(line).is_ok() } else { line.starts_with("20") };
-            assert!(is_record, "{line:?} is no record");
+    }
+}
+
+/// threats K07, P11; ASVS V14.2.1, V16.2.5: nothing that a mailed link opens, and nothing that opens the mail server
+#[tokio::test(flavor = "multi_thread")]
+async fn no_mailed_link_gets_into_the_log() {
+    for format in ["text", "json"] {
+        let folder = TempDir::with_prefix("portcullis-test-").unwrap();
+        let sink = MailSink::start_with(&["--login", "gate:Smtp-secret-7"]);
+        let more = format!(
+            "email: {{ transport: '{}?tls=none', username: gate, password: Smtp-secret-7 }}\nportal: {{ url: 'http://localhost' }}\n",
+            sink.url("smtp", "127.0.0.1")
+        );
+        let configuration =
+            (CONFIGURATION.to_owned() + &more).replace("FORMAT", format).replace("registration: open", "registration: invite");
+        let served = Served::start(folder.path(), &configuration).await;
+        let (mut browser, mut mailbox) = (Browser::new(&served.origin), sink.mailbox());
+
+        let invited = program::run(folder.path(), &["invite", "create", "--email", "ada@example.com"], "").await;
+        assert_eq!(invited.code, Some(0), "{invited:?}");
+        let invitation = mailbox.next_to("ada@example.com").await;
+        let page = browser.open(&invitation.link_path()).await;
+        let answer = browser.submit(&page, &[("username", "ada"), ("password", PASSWORD)]).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        browser.sign_in("/app", "ada", PASSWORD).await;
+        let device = browser.agent.cookies.get("portcullis-device").unwrap().value.clone();
+        let page = browser.open("/auth/account/email").await;
+        let answer = browser.submit(&page, &[("email", "eva@example.com"), ("current_password", PASSWORD)]).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        let confirmation = mailbox.next_to("eva@example.com").await;
+        let page = browser.open(&confirmation.link_path()).await;
+        assert_eq!(browser.submit(&page, &[]).await.status, 303);
+        let page = browser.open("/auth/forgot").await;
+        assert_eq!(browser.submit(&page, &[("email", "eva@example.com")]).await.status, 303);
+        let mut reset = mailbox.next_to("eva@example.com").await;
+        while !reset.text.contains("/auth/reset?token=") {
+            reset = mailbox.next_to("eva@example.com").await;
         }
+        let opened = browser.open(&reset.link_path()).await;
+        let moved = browser.agent.cookies.get("portcullis-reset").unwrap().value.clone();
+        let page = browser.follow(opened).await;
+        assert_eq!(browser.submit(&page, &[("password", "New-secret-password-7")]).await.status, 303);
+        let last = browser.agent.cookies.get("portcullis").unwrap().value.clone();
+        let log = served.log().await;
+
+        let secret = std::fs::read_to_string(folder.path().join("portcullis.secret")).unwrap();
+        let tokens = [invitation.token(), confirmation.token(), reset.token()];
+        let mut secrets = vec![PASSWORD, "secret-7", "New-secret-password-7", &device, &moved, &last, secret.trim()];
+        secrets.extend(tokens.iter().map(String::as_str));
+        assert_without(&log, &secrets);
+        assert_records(&log, format);
+        for event in ["registration", "login", "email_change_request", "email_confirmation", "password_reset_request", "password_reset"] {
+            let told = if format == "json" { format!("\"event\":\"{event}\"") } else { format!("event={event} ") };
+            assert!(log.contains(&told), "{event}: {log}");
+        }
+    }
+}
+
+fn assert_without(log: &str, secrets: &[&str]) {
+    for secret in secrets {
+        assert!(secret.len() > 5 && !log.contains(secret), "{secret} is in the log: {log}");
+    }
+}
+
+/// Every line is a record of its own.
+fn assert_records(log: &str, format: &str) {
+    for line in log.lines().filter(|line| !line.starts_with("warning: ")) {
+        let is_record = if format == "json" { serde_json::from_str::<serde_json::Value>(line).is_ok() } else { line.starts_with("20") };
+        assert!(is_record, "{line:?} is no record");
     }
 }

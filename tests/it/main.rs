@@ -15,6 +15,8 @@ mod architecture;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod check_live;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod csrf;
@@ -30,6 +32,10 @@ mod identity_headers;
 mod invitations;
 #[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod lockout;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod mails;
+mod people;
 mod recovery;
 mod scripts;
 mod weight;

@@ -10,9 +10,14 @@ use crate::support::agent::Answer;
 use crate::support::browser::Browser;
 use crate::support::gateway::{Builder, PASSWORD, TestGateway};
 use crate::support::mailbox::Mailbox;
+use crate::support::program::Program;
 use crate::support::upstream::EchoUpstream;
+use crate::support::within_patience;
 use futures_util::future::join_all;
 use http::Method;
+use rustix::process::Signal;
+use std::time::Duration;
+use tempfile::TempDir;
 
 const NEW: &str = "New-otter-5-harbour";
 
@@ -102,6 +107,30 @@ async fn whoever_forgot_their_password_sets_a_new_one_by_a_mailed_link_and_is_si
     let told = mailbox.next_to("ann@example.com").await;
     assert!(told.subject.to_lowercase().contains("password"), "{}", told.subject);
     assert!(is_dead(&here.visit(&link).await));
+}
+
+/// Contract 1, `demo`: the whole way with nothing installed.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_demo_a_password_is_set_by_the_mail_that_it_shows() {
+    let folder = TempDir::with_prefix("portcullis-test-").unwrap();
+    let mut program = Program::start(folder.path(), &["demo", "--listen", "127.0.0.1:0"]);
+    let announced = program.announced(&["url", "password"]).await;
+    let mut browser = Browser::new(&announced["url"]);
+    assert_eq!(ask(&mut browser, "demo@example.com").await.location(), "/auth/forgot?sent");
+    let mail = within_patience("the mail", async {
+        loop {
+            let mails = browser.open("/.demo/mail").await.text();
+            if let Some((_, rest)) = mails.split_once("/auth/reset?token=") {
+                return format!("/auth/reset?token={}", &rest[..43]);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let link = mail.await;
+    assert_eq!(set_password(&mut browser, &link, NEW).await.location(), "/");
+    assert_eq!(browser.open("/").await.status, 200);
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().await, Some(0));
 }
 
 /// threats P04, ASVS V15.4.2

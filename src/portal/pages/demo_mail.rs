@@ -8,7 +8,6 @@ use crate::portal::call::Call;
 use crate::portal::error_page::Fault;
 use axum::response::Response;
 use http::StatusCode;
-use std::net::IpAddr;
 
 /// Where it is.
 pub const PATH: &str = "/.demo/mail";
@@ -31,14 +30,7 @@ pub(in crate::portal) async fn show(call: Call) -> Response {
 }
 
 fn is_from_this_machine(visit: &Visit) -> bool {
-    let host = visit.host.as_str();
-    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-    let local_name = host == "localhost" || address.is_some_and(is_loopback);
-    local_name && visit.client.is_some_and(is_loopback)
-}
-
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
+    visit.host.is_loopback() && visit.client.is_some_and(|client| client.to_canonical().is_loopback())
 }
 
 #[cfg(test)]

@@ -59,9 +59,9 @@ fn sent(call: &Call) -> Message<'_> {
     let look = &call.portal.look;
     Message {
         look,
-        title: "Look into your mail",
-        text: "If there is an account with that address, we have sent a link to it. It may take a minute; if nothing comes, look \
-               among the unwanted mail, or ask again.",
+        title: "Check your mail",
+        text: "If there is an account with that address, we have sent a link to it. It may take a minute. If nothing comes, look \
+               into your spam folder, or ask again.",
         href: format!("{}/login", look.prefix),
         link: "Back to sign in",
     }

@@ -1,7 +1,7 @@
 //! `{prefix}/login`: signing in, by form and by JSON.
 
 use super::{Problems, busy, forged, spelled_out, too_many, unavailable as outage};
-use crate::account::Password;
+use crate::account::{Account, Password};
 use crate::login::{Attempt, LoginError, SignedIn};
 use crate::portal::Presence;
 use crate::portal::assets::Look;
@@ -83,6 +83,10 @@ async fn by_form(call: &Call, fields: &Fields) -> Response {
             response
         }
         Err(LoginError::Invalid) => form(call, StatusCode::UNAUTHORIZED, &onward, typed, &invalid()),
+        Err(LoginError::EmailUnverified(account)) => {
+            remind(call, &account).await;
+            form(call, StatusCode::FORBIDDEN, &onward, typed, &unverified())
+        }
         Err(LoginError::TooMany(limit)) => {
             let problems = too_many(limit);
             let response = call.too_many_page(limit, &page(call, &onward, typed, &problems));
@@ -113,6 +117,11 @@ async fn by_json(call: &Call, body: Bytes) -> Response {
         Err(LoginError::Invalid) => {
             let (title, detail) = ("Invalid credentials", "The name or the password is wrong.");
             Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", title, detail).into_response()
+        }
+        Err(LoginError::EmailUnverified(account)) => {
+            remind(call, &account).await;
+            let (title, detail) = ("Address not confirmed", "Open the link that was mailed to the account's address, then sign in.");
+            Problem::new(StatusCode::FORBIDDEN, "email_unverified", title, detail).into_response()
         }
         Err(LoginError::TooMany(limit)) => Problem::too_many(limit).into_response(),
         Err(LoginError::Busy) => unavailable(),
@@ -188,6 +197,16 @@ fn notice(query: &Fields) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Mails another link to an address that is still to be confirmed.
+async fn remind(call: &Call, account: &Account) {
+    call.portal.email_confirmation.remind(account, call.link_base().as_deref(), &call.client()).await;
+}
+
+/// Only after the right password: it tells nobody else that there is such an account.
+fn unverified() -> Problems {
+    Problems::general("email_unverified", "First confirm your address: we have sent a new link to it. Open that, then sign in.")
 }
 
 /// One sentence, whatever was wrong: names must not be told apart (ASVS V6.3.8).

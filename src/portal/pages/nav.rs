@@ -4,7 +4,6 @@ use crate::account::Account;
 use crate::portal::Portal;
 
 /// What stands above an account page.
-#[derive(Clone, Copy)]
 pub(super) struct Nav {
     here: Here,
     administrator: bool,
@@ -27,11 +26,20 @@ pub(super) enum Here {
 }
 
 /// A page that can be gone to.
-pub(super) struct Place {
+struct Place {
     here: Here,
+    /// Under the prefix.
+    path: &'static str,
+    text: &'static str,
+}
+
+/// A link to one.
+pub(super) struct Link {
     /// Under the prefix.
     pub(super) path: &'static str,
     pub(super) text: &'static str,
+    /// Whether it leads to the page that is shown.
+    pub(super) current: bool,
 }
 
 const OWN: [Place; 5] = [
@@ -56,17 +64,17 @@ impl Nav {
     }
 
     /// Pages for everybody.
-    pub(super) fn own(&self) -> &'static [Place] {
-        &OWN
+    pub(super) fn own(&self) -> Vec<Link> {
+        self.links(&OWN)
     }
 
     /// Pages for administrators; none for others.
-    pub(super) fn administration(&self) -> &'static [Place] {
-        if self.administrator { &ADMINISTRATION } else { &[] }
+    pub(super) fn administration(&self) -> Vec<Link> {
+        if self.administrator { self.links(&ADMINISTRATION) } else { Vec::new() }
     }
 
-    pub(super) fn is_at(&self, place: &Place) -> bool {
-        self.here == place.here
+    fn links(&self, places: &[Place]) -> Vec<Link> {
+        places.iter().map(|place| Link { path: place.path, text: place.text, current: place.here == self.here }).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Audit records in plain words, for the activity pages.
 
 use crate::account::AccountId;
-use crate::audit::{Action, Outcome, Record};
+use crate::audit::{Action, Outcome, Party, Record};
 use crate::client::browser;
 use crate::portal::moment::Moment;
 
@@ -19,24 +19,27 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// For the owner of `account`: from where an administrator worked is not theirs to know.
+    /// For the owner of `account`: from where an operator worked is not theirs to know.
     pub(super) fn for_owner(record: &Record, account: AccountId) -> Self {
-        let own = record.actor.account == Some(account);
         let subject = record.subject.as_ref().map(|subject| subject.name.clone());
-        let by_another = || if record.actor.account.is_some() { "by an administrator" } else { "by the operator" };
-        let whom = if own { subject } else { Some(by_another().to_owned()) };
-        Self { whom, from: own.then(|| from(record)).flatten(), ..Self::of(record) }
+        let (whom, from) = match record.actor.account {
+            Some(actor) if actor == account => (subject, from(record)),
+            Some(_) => (Some("by an administrator".to_owned()), None),
+            None if is_by_command(record) => (Some("by the operator".to_owned()), None),
+            None => (None, from(record)),
+        };
+        Self { whom, from, ..Self::of(record) }
     }
 
     /// For administrators.
     pub(super) fn for_administrator(record: &Record) -> Self {
-        let actor = actor(record);
-        let whom = match &record.subject {
-            Some(subject) if subject.name.is_empty() => format!("by {actor}"),
-            Some(subject) => format!("{}, by {actor}", subject.name),
-            None => actor,
+        let subject = record.subject.as_ref().map(|subject| subject.name.clone()).filter(|name| !name.is_empty());
+        let whom = match (subject, actor(record)) {
+            (Some(subject), Some(actor)) => Some(format!("{subject}, by {actor}")),
+            (Some(name), None) | (None, Some(name)) => Some(name),
+            (None, None) => None,
         };
-        Self { whom: Some(whom), from: from(record), ..Self::of(record) }
+        Self { whom, from: from(record), ..Self::of(record) }
     }
 
     fn of(record: &Record) -> Self {
@@ -45,16 +48,25 @@ impl Entry {
         let what = match (failed, &record.reason) {
             (false, _) => capitalized(done),
             (true, None) => format!("Failed: {done}"),
-            (true, Some(reason)) => format!("Failed: {done} ({})", why(reason)),
+            (true, Some(reason)) => format!("Failed: {done} ({})", why(reason, record.action)),
         };
         Self { what, whom: None, at: Moment::of(record.at), from: None, failed }
     }
 }
 
-/// Who did it. A name that belongs to no account is what somebody typed, unless no request came with it.
-fn actor(record: &Record) -> String {
+/// Who did it, if that is known. The name of somebody without an account is what they typed.
+fn actor(record: &Record) -> Option<String> {
     let name = &record.actor.name;
-    if record.actor.account.is_some() || record.request_id.is_empty() { name.clone() } else { format!("“{name}”, who is not known") }
+    match record.actor.account {
+        _ if name.is_empty() => None,
+        None if !is_by_command(record) => Some(format!("“{name}”, as typed")),
+        _ => Some(name.clone()),
+    }
+}
+
+/// Whether it was done on the machine: anybody may type the operator's name, but then a request came with it.
+fn is_by_command(record: &Record) -> bool {
+    record.actor == Party::operator() && record.client.is_none() && record.request_id.is_empty()
 }
 
 fn from(record: &Record) -> Option<String> {
@@ -72,13 +84,13 @@ fn in_words(action: Action) -> &'static str {
         Action::Login => "sign-in",
         Action::Logout => "sign-out",
         Action::Registration => "registration",
-        Action::PasswordResetRequest => "password link asked for",
-        Action::PasswordReset => "password set by link",
-        Action::PasswordChange => "password changed",
+        Action::PasswordResetRequest => "request for a password link",
+        Action::PasswordReset => "new password by link",
+        Action::PasswordChange => "password change",
         Action::ProfileChange => "profile changed",
-        Action::EmailChangeRequest => "new email asked for",
-        Action::EmailConfirmation => "email confirmed",
-        Action::Confirmation => "password confirmed",
+        Action::EmailChangeRequest => "request for another email",
+        Action::EmailConfirmation => "email confirmation",
+        Action::Confirmation => "password confirmation",
         Action::Lockout => "locked for a time after too many failures",
         Action::SessionRevocation => "session ended",
         Action::AccountCreation => "account made",
@@ -94,9 +106,10 @@ fn in_words(action: Action) -> &'static str {
 }
 
 /// The stable words of records, for people.
-fn why(reason: &str) -> String {
+fn why(reason: &str, action: Action) -> String {
     match reason {
-        "invalid_credentials" => "wrong name or password".to_owned(),
+        "invalid_credentials" if action == Action::Login => "wrong name or password".to_owned(),
+        "invalid_credentials" => "wrong password".to_owned(),
         "rate_limited" => "too many attempts".to_owned(),
         other => other.replace('_', " "),
     }
@@ -105,7 +118,6 @@ fn why(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::Party;
     use crate::clock::Timestamp;
     use uuid::Uuid;
 
@@ -138,8 +150,10 @@ mod tests {
         assert_eq!((done_to.whom.as_deref(), done_to.from), (Some("by an administrator"), None));
         let done_by = Entry::for_owner(&record(alice.clone(), Some(root)), id);
         assert_eq!(done_by.whom.as_deref(), Some("root"));
-        let by_operator = Entry::for_owner(&record(Party::operator(), Some(alice)), id);
-        assert_eq!(by_operator.whom.as_deref(), Some("by the operator"));
+        let command = |subject| Record { request_id: String::new(), client: None, ..record(Party::operator(), subject) };
+        assert_eq!(Entry::for_owner(&command(Some(alice.clone())), id).whom.as_deref(), Some("by the operator"));
+        let by_somebody = Entry::for_owner(&record(Party::operator(), Some(alice)), id);
+        assert_eq!((by_somebody.whom, by_somebody.from.as_deref()), (None, Some("192.0.2.1, curl")), "anybody can type that name");
     }
 
     #[test]
@@ -154,8 +168,10 @@ mod tests {
         };
         let entry = Entry::for_administrator(&failed);
         assert_eq!(entry.what, "Failed: sign-in (wrong name or password)");
-        assert_eq!((entry.whom.as_deref(), entry.failed), (Some("“mallory”, who is not known"), true));
+        assert_eq!((entry.whom.as_deref(), entry.failed), (Some("“mallory”, as typed"), true));
         let operator = Record { request_id: String::new(), client: None, ..record(Party::operator(), Some(party("alice"))) };
         assert_eq!(Entry::for_administrator(&operator).whom.as_deref(), Some("alice, by operator"));
+        let lockout = record(Party::default(), Some(party("alice")));
+        assert_eq!(Entry::for_administrator(&lockout).whom.as_deref(), Some("alice"));
     }
 }

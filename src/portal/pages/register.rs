@@ -75,9 +75,12 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
 
 async fn by_form(call: &Call, fields: &Fields) -> Response {
     let token = fields.text("invite");
-    let invitation = match invitation(call, token).await {
+    let invitation = match call.portal.registration.invitation(token).await {
         Ok(invitation) => invitation,
-        Err(response) => return *response,
+        Err(error) => {
+            call.portal.registration.record_refusal(fields.text("username"), &call.client(), &error);
+            return turned_away(call, error);
+        }
     };
     let onward = call.onward(fields);
     let typed =
@@ -131,6 +134,15 @@ fn turned_away(call: &Call, error: RegistrationError) -> Response {
 
 fn not_invited(call: &Call) -> Message<'_> {
     let look = &call.portal.look;
+    if call.portal.registration.is_open() {
+        return Message {
+            look,
+            title: "This invitation no longer works",
+            text: "Each works once and for a limited time. Ask whoever invited you for a new one, or create an account without one.",
+            href: format!("{}/register", look.prefix),
+            link: "Create an account",
+        };
+    }
     Message {
         look,
         title: "You need an invitation",

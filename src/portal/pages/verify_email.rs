@@ -36,7 +36,8 @@ struct Confirmable {
 /// `GET`: asks.
 pub(in crate::portal) async fn show(call: Call) -> Response {
     match look_at(&call, call.query.text("token")).await {
-        Ok(found) => call.page(StatusCode::OK, &page(&call, &found, &Problems::default())),
+        Ok(Some(found)) => call.page(StatusCode::OK, &page(&call, &found, &Problems::default())),
+        Ok(None) => dead(&call),
         Err(response) => *response,
     }
 }
@@ -47,7 +48,11 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
         return unsupported("application/x-www-form-urlencoded");
     };
     let found = match look_at(&call, fields.text("token")).await {
-        Ok(found) => found,
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            call.portal.email_confirmation.record_refusal(&call.client());
+            return dead(&call);
+        }
         Err(response) => return *response,
     };
     if !call.is_genuine(&fields) {
@@ -63,14 +68,11 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
     }
 }
 
-/// What the link is about; else the page that says that it no longer works.
-async fn look_at(call: &Call, token: &str) -> Result<Confirmable, Box<Response>> {
-    let Some(token) = LinkToken::parse(token) else { return Err(Box::new(dead(call))) };
-    match call.portal.email_confirmation.open(&token).await {
-        Ok(Some((account, email))) => Ok(Confirmable { token, account, email }),
-        Ok(None) => Err(Box::new(dead(call))),
-        Err(error) => Err(Box::new(failed(call, &error))),
-    }
+/// What the link is about; nothing where it does not work, or no longer.
+async fn look_at(call: &Call, token: &str) -> Result<Option<Confirmable>, Box<Response>> {
+    let Some(token) = LinkToken::parse(token) else { return Ok(None) };
+    let opened = call.portal.email_confirmation.open(&token).await.map_err(|error| Box::new(failed(call, &error)))?;
+    Ok(opened.map(|(account, email)| Confirmable { token, account, email }))
 }
 
 fn failed(call: &Call, error: &StoreError) -> Response {

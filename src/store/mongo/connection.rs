@@ -51,6 +51,15 @@ impl MongoDatabase {
         Self::open_with(url, runtime, patience, super::make_indexes).map(Arc::new)
     }
 
+    /// Connects to see whether that is possible, and makes nothing. It blocks the thread.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn examine(url: &MongoUrl, patience: Duration) -> Result<(), StoreError> {
+        let runtime = StoreRuntime::start("mongodb")?;
+        Self::open_with(url, runtime, patience, async |_| Ok(())).map(drop)
+    }
+
     /// Connects and prepares the database, trying for as long as `patience` where no server answers.
     fn open_with<P, F>(url: &MongoUrl, runtime: StoreRuntime, patience: Duration, prepare: P) -> Result<Self, StoreError>
     where

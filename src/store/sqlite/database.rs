@@ -241,7 +241,7 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
-fn cannot_use(path: &Path, error: &rusqlite::Error) -> StoreError {
+pub(super) fn cannot_use(path: &Path, error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => {
             StoreError(format!("{} is not a SQLite database, name another file or move this one away", path.display()))

@@ -133,16 +133,22 @@ fn read_owner(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
 
 /// Brings the file up to date, in one transaction.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let newest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     let version = migrate_in_transaction(connection)
         .map_err(|error| StoreError(format!("the database {} cannot be brought up to date: {error}", path.display())))?;
-    if version > newest {
-        let path = path.display();
-        return Err(StoreError(format!(
-            "the database {path} was written by a newer version of portcullis (schema {version}), use that one"
-        )));
+    refuse_newer(version, path)
+}
+
+/// Refuses the file of a newer version.
+pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    refuse_newer(pragma(connection, "user_version").map_err(|error| super::database::failed(&error))?, path)
+}
+
+fn refuse_newer(version: i64, path: &Path) -> Result<(), StoreError> {
+    if usize::try_from(version).is_ok_and(|version| version <= MIGRATIONS.len()) {
+        return Ok(());
     }
-    Ok(())
+    let path = path.display();
+    Err(StoreError(format!("the database {path} was written by a newer version of portcullis (schema {version}), use that one")))
 }
 
 fn migrate_in_transaction(connection: &mut Connection) -> rusqlite::Result<i64> {

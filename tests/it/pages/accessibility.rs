@@ -4,7 +4,11 @@
 use super::PASSWORD;
 use crate::support::chromium::{Chromium, Options};
 use crate::support::gateway::{TestGateway, account};
+use crate::support::mailbox::{Mailbox, with_mail};
 use crate::support::upstream::EchoUpstream;
+use portcullis::audit::Party;
+use portcullis::client::Client;
+use portcullis::invitation::{LIFETIME, NewInvitation};
 use serde_json::json;
 
 const LOOKS: [(u32, bool); 4] = [(320, false), (320, true), (1280, false), (1280, true)];
@@ -174,6 +178,47 @@ async fn every_page_for_administrators_is_accessible() {
     visit.inspect("invitations-wrong").await;
     visit.send(&[("email", "zoe@example.com"), ("groups", "staff"), ("days", "7")]).await;
     visit.inspect("invitations-made").await;
+    assert!(visit.problems.is_empty(), "{}", visit.problems.join("\n"));
+    visit.browser.close().await;
+}
+
+async fn invite(gateway: &TestGateway, email: &str) -> String {
+    let new = NewInvitation { email: email.to_owned(), groups: Vec::new(), lifetime: LIFETIME, base: None };
+    gateway.app().invitations.create(new, Party::operator(), &Client::default()).await.unwrap().link
+}
+
+/// Issue "Must hold", as above.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_of_who_is_invited_and_confirms_an_address_is_accessible() {
+    let yaml = "accounts: { registration: invite, verify_email: true }\nroutes: [{ path: /, upstream: sample }]";
+    let gateway = with_mail(TestGateway::with(yaml)).start().await;
+    let mut mailbox = Mailbox::of(&gateway);
+    let browser = Chromium::start(Options::default()).await;
+    let mut visit = Inspection { browser, origin: gateway.origin(), problems: Vec::new() };
+    visit.open("register-uninvited", "/auth/register").await;
+    visit.open("register-invited", &invite(&gateway, "zoe.with.a.rather-long-name@department.of.the.company.example.com").await).await;
+    visit.send(&[("username", "-"), ("password", "short")]).await;
+    visit.inspect("register-invited-wrong").await;
+    visit.browser.open(&format!("{}{}", visit.origin, invite(&gateway, "").await)).await;
+    visit.send(&[("username", "zoe"), ("email", "zoe@example.com"), ("password", PASSWORD)]).await;
+    visit.inspect("login-confirm").await;
+    visit.send(&[("username", "zoe"), ("password", PASSWORD)]).await;
+    assert_eq!(visit.title().await, "Error: Sign in – Portcullis");
+    visit.inspect("login-unverified").await;
+    let link = mailbox.next_to("zoe@example.com").await.link_path();
+    visit.open("verify-email", &link).await;
+    visit.browser.submit("form button.button").await;
+    visit.inspect("login-confirmed").await;
+    visit.open("verify-email-dead", &link).await;
+    visit.browser.open(&format!("{}/auth/login", visit.origin)).await;
+    visit.send(&[("username", "zoe"), ("password", PASSWORD)]).await;
+    visit.open("email", "/auth/account/email").await;
+    visit.send(&[("email", "nonsense"), ("current_password", "wrong")]).await;
+    assert_eq!(visit.title().await, "Error: Your email address – Portcullis");
+    visit.inspect("email-wrong").await;
+    visit.send(&[("email", "zoe@example.org"), ("current_password", PASSWORD)]).await;
+    visit.inspect("email-sent").await;
+    visit.open("verify-email-change", &mailbox.next_to("zoe@example.org").await.link_path()).await;
     assert!(visit.problems.is_empty(), "{}", visit.problems.join("\n"));
     visit.browser.close().await;
 }

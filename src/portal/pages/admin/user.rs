@@ -121,7 +121,7 @@ async fn perform(admin: &Admin, account: &Account, act: Act, fields: &Fields) ->
         Act::EndSessions => administration.end_sessions(id).await.map(|_| ()),
         Act::SendReset => match base(admin) {
             Some(base) => administration.send_reset(id, base).await,
-            None => Err(invalid("reset", "no_mail", "this site sends no mail, or does not know the address of its own pages")),
+            None => Err(invalid("", "no_mail", "this site sends no mail, or does not know the address of its own pages")),
         },
         Act::Delete if fields.text("confirm").trim() == account.username.as_str() => administration.delete(id).await.map(|_| ()),
         Act::Delete => Err(invalid("confirm", "mismatch", "write the account's name to delete it")),
