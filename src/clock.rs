@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use time::OffsetDateTime;
 
 /// A moment, in milliseconds since the Unix epoch (UTC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -20,6 +21,15 @@ impl Timestamp {
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(millis(duration)))
+    }
+
+    /// To the minute, in words that need no locale: `21 November 2026, 14:45 UTC`. Which time zone a reader is in is not known.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000);
+        let words = |at: OffsetDateTime| format!("{} {} {}, {:02}:{:02} UTC", at.day(), at.month(), at.year(), at.hour(), at.minute());
+        // Thousands of years away; nobody is told of such moments.
+        moment.map_or_else(|_| "never".to_owned(), words)
     }
 
     /// How long after `earlier` this is; zero when it is not after.

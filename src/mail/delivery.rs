@@ -153,14 +153,4 @@ fn pause_after(attempts: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_an_hour_and_vary() {
-        for (attempts, seconds) in [(0, 30), (1, 60), (2, 120), (6, 1_920), (7, 3_600), (u32::MAX, 3_600)] {
-            let (shortest, longest) = (Duration::from_secs(seconds), Duration::from_secs(seconds) * 5 / 4);
-            assert!((0..100).all(|_| (shortest..longest).contains(&pause_after(attempts))), "{attempts}");
-        }
-    }
-}
+mod tests;

@@ -7,9 +7,6 @@ use super::Asked;
 use crate::client::browser;
 use crate::clock::Timestamp;
 use askama::Template;
-use std::time::Duration;
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 /// A mail's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +92,7 @@ impl Phrases<'_> {
     pub(super) fn password_changed(&self, asked: &Asked) -> Wording {
         Wording {
             news: vec![format!("The password of your account at {} was changed. Everywhere else you were signed out.", self.site)],
+            action: self.forgotten("It was not me: set a new password"),
             facts: facts(asked),
             advice: vec![format!("If this was not you, somebody else has your account. {}", self.take_it_back())],
             ..self.blank("your password was changed")
@@ -104,17 +102,15 @@ impl Phrases<'_> {
     pub(super) fn account_locked(&self, until: Timestamp, asked: &Asked) -> Wording {
         Wording {
             news: vec![
-                format!("Too many attempts to sign in to your account at {} failed, so signing in is locked until {}.", self.site, moment(until)),
+                format!("Too many attempts to sign in to your account at {} failed, so signing in is locked until {}.", self.site, until.in_words()),
                 "Your password was not changed. Where you are signed in you stay signed in, and browsers in which you signed in before still let you in."
                     .to_owned(),
             ],
+            action: self.forgotten("I forgot it: set a new password"),
             facts: facts(asked),
             advice: vec![
                 "If this was not you, you need not do anything.".to_owned(),
-                match &self.forgot {
-                    Some(link) => format!("If you forgot your password, set a new one: {link}"),
-                    None => "If you forgot your password, choose “Forgot your password?” on the sign-in page.".to_owned(),
-                },
+                "If you forgot your password, “Forgot your password?” on the sign-in page lets you set a new one.".to_owned(),
             ],
             ..self.blank("signing in is locked for a while")
         }
@@ -123,6 +119,7 @@ impl Phrases<'_> {
     pub(super) fn new_sign_in(&self, asked: &Asked) -> Wording {
         Wording {
             news: vec![format!("Somebody signed in to your account at {} with a browser that has not been used for it before.", self.site)],
+            action: self.forgotten("It was not me: set a new password"),
             facts: facts(asked),
             advice: vec![
                 "If this was you, there is nothing to do.".to_owned(),
@@ -185,31 +182,29 @@ impl Phrases<'_> {
         Wording { site: self.site.to_owned(), about, greeted: None, news: Vec::new(), action: None, facts: Vec::new(), advice: Vec::new() }
     }
 
-    fn take_it_back(&self) -> String {
-        match &self.forgot {
-            Some(link) => format!("Set a new password at once, which also ends all sessions: {link}"),
-            None => "Set a new password at once with “Forgot your password?” on the sign-in page, which also ends all sessions.".to_owned(),
+    /// A way to the page where a new password can be asked for.
+    fn forgotten(&self, label: &'static str) -> Option<Action> {
+        self.forgot.clone().map(|link| Action { label, link, note: None })
+    }
+
+    fn take_it_back(&self) -> &'static str {
+        if self.forgot.is_some() {
+            "Set a new password at once, which also ends all sessions."
+        } else {
+            "Set a new password at once, with “Forgot your password?” on the sign-in page; that also ends all sessions."
         }
     }
 }
 
 fn works_once(until: Timestamp) -> String {
-    format!("The link works once, until {}.", moment(until))
+    format!("The link works once, until {}.", until.in_words())
 }
 
 fn facts(asked: &Asked) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("When", moment(asked.at))];
+    let mut facts = vec![("When", asked.at.in_words())];
     facts.extend(asked.client.map(|address| ("Network address", address.to_string())));
     if !asked.user_agent.is_empty() {
         facts.push(("Browser", browser::in_known_words(&asked.user_agent)));
     }
     facts
-}
-
-/// To the minute, in words that need no locale: `21 November 2026, 14:45 UTC`.
-pub(super) fn moment(at: Timestamp) -> String {
-    let format = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
-    let since = Duration::from_millis(u64::try_from(at.0).unwrap_or(0));
-    let moment = OffsetDateTime::UNIX_EPOCH.checked_add(time::Duration::try_from(since).unwrap_or_default());
-    moment.and_then(|moment| moment.format(format).ok()).unwrap_or_default()
 }

@@ -3,7 +3,6 @@
 use super::user::rfc3339;
 use crate::clock::Timestamp;
 use std::time::Duration;
-use time::OffsetDateTime;
 
 /// A moment, for the template's `time`.
 #[derive(Debug)]
@@ -15,15 +14,9 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// For example `21 November 2026, 14:45 UTC`. Which time zone a reader is in is not known.
+    /// For example `21 November 2026, 14:45 UTC`.
     pub(super) fn of(at: Timestamp) -> Self {
-        let machine = rfc3339(at).unwrap_or_default();
-        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000);
-        let words = time.map_or_else(
-            |_| machine.clone(),
-            |time| format!("{} {} {}, {:02}:{:02} UTC", time.day(), time.month(), time.year(), time.hour(), time.minute()),
-        );
-        Self { machine, words }
+        Self { machine: rfc3339(at).unwrap_or_default(), words: at.in_words() }
     }
 
     /// For example `5 minutes ago`; what is longer ago than a day is dated.

@@ -1,5 +1,6 @@
 //! Mails: what they are like, and that each arrives.
 
+mod command;
 mod outage;
 mod smtp;
 

@@ -1,6 +1,7 @@
 //! Our own pages in a real browser: the way through them with and without scripts, and whether everybody can use them.
 
 mod accessibility;
+mod mails;
 mod people;
 mod recovery;
 mod scripts;

@@ -2,7 +2,6 @@
 
 use super::{SendError, Transport, Way};
 use crate::clock::{SharedClock, Timestamp};
-use crate::mail::wording::moment;
 use crate::mail::{Mail, Wording};
 use async_trait::async_trait;
 use lettre::Message;
@@ -23,14 +22,6 @@ pub struct Caught {
     pub to: String,
     /// What it says.
     pub wording: Wording,
-}
-
-impl Caught {
-    /// When, in words.
-    #[must_use]
-    pub fn moment(&self) -> String {
-        moment(self.at)
-    }
 }
 
 /// Most mails that are kept; the oldest go first.

@@ -13,6 +13,7 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -35,7 +36,12 @@ impl SmtpTransport {
     /// To this server, which is greeted in the name of `host`.
     #[must_use]
     pub fn new(server: SmtpServer, host: String) -> Self {
-        Self { server, hello: ClientId::Domain(host) }
+        let hello = match host.trim_matches(['[', ']']).parse() {
+            Ok(IpAddr::V4(address)) => ClientId::Ipv4(address),
+            Ok(IpAddr::V6(address)) => ClientId::Ipv6(address),
+            Err(_) => ClientId::Domain(host),
+        };
+        Self { server, hello }
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, String> {
