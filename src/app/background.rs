@@ -88,7 +88,7 @@ pub(super) async fn keep_house(work: Work, mut stopped: Stopped) {
     let mut failing = false;
     loop {
         let done = tokio::select! {
-            _ = &mut stopped => return,
+            () = &mut stopped => return,
             _ = marking.tick() => work.marks.finish().await,
             _ = purging.tick() => work.purge().await,
         };

@@ -10,7 +10,7 @@ use crate::config::Settings;
 #[must_use]
 pub fn samples(settings: &Settings, now: Timestamp) -> Vec<(&'static str, Wording)> {
     let phrases = phrases(settings);
-    let base = settings.portal.url.as_ref().map_or_else(|| "https://auth.example.com".to_owned(), |url| url.origin());
+    let base = settings.portal.url.as_ref().map_or_else(|| "https://auth.example.com".to_owned(), crate::config::PortalUrl::origin);
     let page = |path: &str| format!("{base}{}{path}", settings.server.prefix);
     let with_token = |path: &str| page(&format!("{path}={}", "A1b2C3d4E5f".repeat(4).split_at(43).0));
     let user_agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned();
