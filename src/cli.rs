@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod demo;
+pub mod explain;
 mod failure;
 mod hash;
 mod healthcheck;
@@ -13,6 +14,7 @@ mod schema;
 mod secret;
 mod serve;
 pub mod session;
+mod snippet;
 pub mod user;
 
 pub use failure::Failure;
@@ -21,6 +23,7 @@ pub(crate) use schema::SCHEMA;
 
 use crate::config;
 use clap::{Args, Parser, Subcommand};
+use explain::ExplainArguments;
 use invite::InviteCommand;
 use mail::MailCommand;
 use session::SessionCommand;
@@ -62,6 +65,13 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Say what would become of a request: which route and rule match, every rule tried and why not, and the verdict
+    Explain {
+        #[command(flatten)]
+        arguments: ExplainArguments,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
     /// Manage accounts; USER is a name or an email
     User {
         #[command(subcommand)]
@@ -73,6 +83,13 @@ enum Command {
     Session {
         #[command(subcommand)]
         command: SessionCommand,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Print the configuration of a front proxy that asks this gateway who may pass
+    Snippet {
+        #[command(flatten)]
+        wanted: crate::snippet::Wanted,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -149,6 +166,7 @@ fn run(command: Command) -> Result<(), Failure> {
             check::run_live(&config.path(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
         }
         Command::Check { config, .. } => check::run(&config.path(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock()),
+        Command::Explain { arguments, config } => explain::run(arguments, &config.path(), &mut std::io::stdout().lock()),
         Command::User { command, config } => {
             let settings = config::load(&config.path())?.settings;
             let said = user::run(command, settings, password_input::read_new_password)?;
@@ -159,6 +177,9 @@ fn run(command: Command) -> Result<(), Failure> {
             let settings = config::load(&config.path())?.settings;
             write!(std::io::stdout(), "{}", session::run(command, settings)?)?;
             Ok(())
+        }
+        Command::Snippet { wanted, config } => {
+            snippet::run(&wanted, &config.path(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
         }
         Command::Invite { command, config } => {
             let said = invite::run(command, config::load(&config.path())?.settings)?;

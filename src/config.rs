@@ -35,6 +35,7 @@ pub use self::redis::{RedisAddress, RedisHost, RedisLogin, RedisServer};
 pub use check::{Loaded, Problem, Report, default_path, load, load_str};
 pub use secret::Secret;
 pub use units::duration as read_duration;
+pub(crate) use upstream::parse as parse_upstream_server;
 
 use crate::account::{Email, PasswordProfile};
 use crate::host::{Host, HostPattern};
@@ -118,6 +119,8 @@ pub struct ServerSettings {
     pub tls: Option<TlsSettings>,
     /// Networks whose `X-Forwarded-For` and `-Proto` are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Where Envoy's gRPC `ext_authz` is answered.
+    pub ext_authz_grpc: Option<ListenAddress>,
     /// Path under which the gateway's own pages live, for example `/auth`; no trailing slash.
     pub prefix: String,
     /// Worker threads; `None` for one per core.

@@ -1,8 +1,8 @@
-//! The one decision: who asks, and may they? Used for proxied requests and, later, for forward-auth alike.
+//! The one decision: who asks, and may they? Used for proxied requests and for forward-auth alike.
 //! No HTTP server here; any doubt is a refusal.
 
 use crate::clock::{SharedClock, Timestamp};
-use crate::policy::{Access, Destination, Policy};
+use crate::policy::{Access, Caller, Destination, Policy, User, Verdict};
 use crate::portal::Presence;
 use crate::session::{CookieKey, SessionKey, SessionStore};
 use http::HeaderMap;
@@ -15,37 +15,6 @@ pub struct Gate {
     sessions: Arc<dyn SessionStore>,
     cookie_key: CookieKey,
     clock: SharedClock,
-}
-
-/// What becomes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Goes on; everyone may.
-    Public,
-    /// Goes on; the one who asks may.
-    Allow,
-    /// Must sign in first.
-    Login,
-    /// May not, whoever it is or because of who it is.
-    Forbidden,
-    /// May not without a second factor, which nobody can give yet.
-    SecondFactor,
-    /// Cannot be decided: the session store did not answer.
-    Unavailable,
-}
-
-impl Verdict {
-    /// Its name in logs and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Allow => "allow",
-            Self::Login => "unauthorized",
-            Self::Forbidden | Self::SecondFactor => "forbidden",
-            Self::Unavailable => "unavailable",
-        }
-    }
 }
 
 /// A verdict and what else the deciding rule means for the request.
@@ -76,7 +45,7 @@ impl Gate {
 
     /// Who the request's session cookie, under this name, speaks for.
     pub async fn presence(&self, headers: &HeaderMap, cookie_name: &str) -> Presence {
-        let Some(id) = session_cookie(headers, cookie_name).and_then(|value| self.cookie_key.open(value)) else {
+        let Some(id) = single_cookie(headers, cookie_name).and_then(|value| self.cookie_key.open(value)) else {
             return Presence::Nobody;
         };
         let key = id.key();
@@ -112,24 +81,24 @@ impl Gate {
     #[must_use]
     pub fn judge(policy: &Policy, destination: &Destination<'_>, presence: &Presence) -> Judgement {
         let requirement = policy.requirement(destination);
-        let verdict = match (requirement.access, presence) {
-            (Access::Public, _) => Verdict::Public,
-            (Access::Deny, _) => Verdict::Forbidden,
+        let caller = match presence {
+            Presence::Nobody => Caller::Nobody,
+            Presence::Unknown => Caller::Untold,
+            Presence::Somebody { session, .. } => {
+                Caller::User(User { name: &session.user.username, groups: &session.user.groups, second_factor: false })
+            }
+        };
+        let verdict = match requirement.access {
             // No second factor can be given yet, so a rule that asks for one lets nobody in.
-            (Access::Mfa, _) => Verdict::SecondFactor,
-            (Access::Authenticated, Presence::Nobody) => Verdict::Login,
-            (Access::Authenticated, Presence::Unknown) => Verdict::Unavailable,
-            (Access::Authenticated, Presence::Somebody { session, .. }) => match requirement.only {
-                Some(only) if !only.admits(&session.user.username, &session.user.groups) => Verdict::Forbidden,
-                _ => Verdict::Allow,
-            },
+            Access::Mfa => Verdict::SecondFactor,
+            Access::Public | Access::Authenticated | Access::Deny => requirement.verdict(&caller),
         };
         Judgement { verdict, rule: requirement.rule, names_methods: requirement.names_methods }
     }
 }
 
 /// The value of the cookie with exactly this name; none where two differ (which of them did the browser mean?).
-fn session_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+pub fn single_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     let mut found = None;
     for (cookie, value) in headers.get_all(COOKIE).iter().flat_map(|line| cookies(line.as_bytes())) {
         if cookie != name.as_bytes() {
@@ -172,7 +141,7 @@ mod tests {
         for line in lines {
             headers.append(COOKIE, HeaderValue::from_bytes(line).unwrap());
         }
-        session_cookie(&headers, "portcullis").map(<[u8]>::to_vec)
+        single_cookie(&headers, "portcullis").map(<[u8]>::to_vec)
     }
 
     /// threats.md S05, S07

@@ -4,6 +4,7 @@
 mod bridge;
 mod client;
 mod connection;
+mod decision;
 mod exchange;
 mod forward;
 mod head;
@@ -11,19 +12,22 @@ mod identities;
 mod joined;
 mod routes;
 mod upstream;
+mod verify;
 
+pub use client::Peer;
 pub use connection::Connections;
 pub use routes::{Routes, RoutesError, wants_sample};
+pub use verify::ExtAuthz;
 
 use crate::app::App;
 use crate::config::Settings;
-use crate::gate::{Activity, Gate, Judgement, Verdict};
+use crate::gate::{Activity, Gate};
 use crate::identity::Identity;
-use crate::policy::Destination;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
 use async_trait::async_trait;
 use bytes::Bytes;
+use decision::{Asked, Mode, Outcome};
 use exchange::Facts;
 use forward::{Forward, Strip, rewrite_response};
 use http::header::STRICT_TRANSPORT_SECURITY;
@@ -39,6 +43,7 @@ use std::sync::Arc;
 use std::time::Instant;
 pub use upstream::Pool;
 use upstream::Server;
+use verify::Question;
 
 /// What every request needs; made once, shared by all connections.
 #[derive(Clone)]
@@ -50,8 +55,11 @@ struct Parts {
     routes: Routes,
     portal: axum::Router,
     error_pages: ErrorPages,
+    /// For answers that a front proxy passes on.
+    front_error_pages: ErrorPages,
     strip: Strip,
     identities: Identities,
+    nobody: Identity,
     hsts: Option<HeaderValue>,
     allow: Option<HeaderValue>,
 }
@@ -83,9 +91,11 @@ impl Gateway {
             gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
             routes,
             portal,
+            front_error_pages: settings.portal.url.as_ref().map_or_else(|| error_pages.clone(), |url| error_pages.at(&url.origin())),
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
             identities: Identities::new(settings.identity.clone()),
+            nobody: Identity::nobody(&settings.identity),
             hsts: headers::hsts(&settings),
             allow: HeaderValue::from_str(&methods).ok(),
             settings,
@@ -104,7 +114,7 @@ impl Gateway {
             return self.methods(exchange).map(Some);
         }
         let facts = Facts::establish(exchange, &parts.settings)?;
-        passage.request_id = request_id(exchange, &facts);
+        passage.request_id = request_id(&exchange.req_header().headers, &facts);
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
         let facts = passage.facts.insert(Arc::new(facts)).clone();
         if !parts.routes.knows(&facts.host) {
@@ -117,7 +127,7 @@ impl Gateway {
         match parts.routes.find(&facts)? {
             Way::Own(own) => self.own_page(exchange, passage, &facts, own).await.map(Some),
             Way::Redirect(location) => Ok(Some(redirect(302, &location))),
-            Way::Route(route) => self.pass(exchange, passage, &facts, route).await,
+            Way::Route(route) => self.pass_on(exchange, passage, &facts, route).await,
         }
     }
 
@@ -146,8 +156,8 @@ impl Gateway {
     async fn own_page(&self, exchange: &mut Exchange, passage: &mut Passage, facts: &Facts, own: Own) -> Result<Response<Bytes>, Fault> {
         let parts = &self.0;
         passage.decision = "own";
-        let session = if own.needs_session { self.presence(exchange, facts).await } else { Presence::Nobody };
-        if own.is_activity {
+        let session = if own.page.needs_session { self.presence(&exchange.req_header().headers, facts).await } else { Presence::Nobody };
+        if own.page.is_activity {
             passage.activity = parts.gate.note_activity(&session);
         }
         let visit = Visit {
@@ -157,81 +167,32 @@ impl Gateway {
             client: facts.client,
             request_id: passage.request_id.clone(),
             session,
+            arrival: exchange::arrival(exchange, facts),
         };
         bridge::call(exchange, &parts.portal, visit, own.path.as_deref(), parts.settings.server.limits.own_body).await
     }
 
-    async fn presence(&self, exchange: &Exchange, facts: &Facts) -> Presence {
-        let cookie = crate::session::SessionCookies::for_scheme(facts.https, &self.0.settings.cookies).session_name();
-        self.0.gate.presence(&exchange.req_header().headers, cookie).await
-    }
-
     /// Judges a request for an upstream. `None`: it goes on.
-    async fn pass(
+    async fn pass_on(
         &self,
-        exchange: &mut Exchange,
+        exchange: &Exchange,
         passage: &mut Passage,
         facts: &Facts,
         route: usize,
     ) -> Result<Option<Response<Bytes>>, Fault> {
-        let parts = &self.0;
         passage.route = Some(route);
-        let presence = self.presence(exchange, facts).await;
-        let destination =
-            Destination { host: &facts.host, path: facts.target.path(), method: &facts.method, client: facts.client_for_rules() };
-        let Judgement { verdict, names_methods, .. } = Gate::judge(&parts.settings.policy, &destination, &presence);
-        passage.names_methods = names_methods;
-        passage.decision = verdict.name();
-        match verdict {
-            Verdict::Login => return self.ask_to_sign_in(exchange, facts).map(Some),
-            Verdict::Forbidden => return Err(Fault::Forbidden { switch_url: self.login_url(Some(facts.target.as_str()), true) }),
-            Verdict::SecondFactor => return Err(Fault::SecondFactorMissing),
-            Verdict::Unavailable => return Err(Fault::Unavailable { retry_after: 2 }),
-            Verdict::Public | Verdict::Allow => {}
-        }
-        if passage.upgrade {
-            parts.routes.check_websocket_origin(route, &exchange.req_header().headers, facts)?;
-        }
-        passage.activity = parts.gate.note_activity(&presence);
-        passage.private = verdict != Verdict::Public;
-        if let Presence::Somebody { session, .. } = &presence {
-            passage.identity = Some(parts.identities.of(&session.user));
-        }
-        Ok(None)
-    }
-
-    /// A navigation is sent to the login; all else is told that it has no credential.
-    fn ask_to_sign_in(&self, exchange: &Exchange, facts: &Facts) -> Result<Response<Bytes>, Fault> {
-        let headers = &exchange.req_header().headers;
-        if !exchange::is_navigation(headers) {
-            let in_frame = headers.get("sec-fetch-dest").is_some_and(|value| value.as_bytes().ends_with(b"frame"));
-            return Err(Fault::Unauthorized { login_url: self.login_url(None, false), in_frame });
-        }
-        match facts.method {
-            Method::GET | Method::HEAD => Ok(redirect(302, &self.login_url(Some(facts.target.as_str()), false))),
-            Method::POST if exchange::is_form(headers) => {
-                let back = exchange::same_origin_referer(headers, facts);
-                Ok(redirect(303, &self.login_url(back.as_deref(), false)))
+        let decision = self.judge(Asked { facts, headers: &exchange.req_header().headers, route, mode: Mode::Proxy }).await;
+        passage.names_methods = decision.names_methods;
+        passage.decision = decision.verdict.name();
+        match decision.outcome {
+            Outcome::Pass(pass) => {
+                passage.identity = pass.identity;
+                passage.activity = pass.activity;
+                passage.private = pass.private;
+                Ok(None)
             }
-            _ => Err(Fault::Unauthorized { login_url: self.login_url(None, false), in_frame: false }),
-        }
-    }
-
-    /// Address of the login page on the same host. `rd` is left out where the address would pass 2 KiB.
-    fn login_url(&self, rd: Option<&str>, switch: bool) -> String {
-        let login = format!("{}/login", self.0.settings.server.prefix);
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        if switch {
-            query.append_key_only("switch");
-        }
-        if let Some(rd) = rd {
-            query.append_pair("rd", rd);
-        }
-        let query = query.finish();
-        match (query.is_empty(), login.len() + query.len() < 2048) {
-            (false, true) => format!("{login}?{query}"),
-            (false, false) if switch => format!("{login}?switch"),
-            _ => login,
+            Outcome::SignIn(sign_in) => Ok(Some(redirect(sign_in.status, &sign_in.location))),
+            Outcome::Refuse(fault) => Err(fault),
         }
     }
 
@@ -302,6 +263,10 @@ impl ProxyHttp for Gateway {
         exchange.set_read_timeout(Some(idle));
         exchange.set_write_timeout(Some(idle));
         exchange.set_total_drain_timeout(Some(exchange::LINGER));
+        if Question::of(exchange.req_header(), &self.0.settings.server.prefix).is_some() {
+            let response = self.verify(exchange, passage).await;
+            return exchange::write(exchange, response).await.map(|()| true);
+        }
         match self.decide(exchange, passage).await {
             Ok(Some(response)) => self.answer(exchange, passage, response).await.map(|()| true),
             Ok(None) => {
@@ -453,7 +418,7 @@ fn access_log(exchange: &Exchange, passage: &Passage) {
         target: "portcullis::access",
         request_id = passage.request_id,
         client = facts.and_then(|facts| facts.client).map(tracing::field::display),
-        method = %exchange.req_header().method,
+        method = facts.map_or(&exchange.req_header().method, |facts| &facts.method).as_str(),
         host = facts.map(|facts| facts.host.as_str()),
         path = facts.map(|facts| facts.target.raw_path()),
         status = exchange.response_written().map(|response| response.status.as_u16()),
@@ -481,10 +446,10 @@ fn fault_of(error: &Error) -> Option<Fault> {
 }
 
 /// A trusted proxy's `X-Request-Id` if it is a plain word, else a new one.
-fn request_id(exchange: &Exchange, facts: &Facts) -> String {
+fn request_id(headers: &HeaderMap, facts: &Facts) -> String {
     let plain =
         |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    let given = exchange.req_header().headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(plain);
+    let given = headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(plain);
     given.filter(|_| facts.behind_proxy).map_or_else(new_request_id, str::to_owned)
 }
 

@@ -39,6 +39,15 @@ impl Identity {
         Self(headers.into_iter().map(|(name, value)| (in_title_case(&name), value)).collect())
     }
 
+    /// The headers where nobody is signed in: every name there is, the assertion's too, and nothing in it.
+    #[must_use]
+    pub fn nobody(names: &IdentityHeaders) -> Self {
+        let nothing = || HeaderValue::from_static("");
+        let values = Values { user: nothing(), id: nothing(), email: nothing(), name: nothing(), groups: nothing() };
+        let also = names.also.iter().flat_map(|also| also.headers(&values)).map(|(name, _)| name);
+        Self(names.names().cloned().chain(also).map(|name| (in_title_case(&name), nothing())).collect())
+    }
+
     /// The headers, in a fixed order.
     pub fn headers(&self) -> impl Iterator<Item = (&Bytes, &HeaderValue)> {
         self.0.iter().map(|(name, value)| (name, value))

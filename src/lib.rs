@@ -1,11 +1,13 @@
 //! Portcullis: a login in front of any application.
 //!
-//! The tree in reading order. A request: [`server`] accepts it, [`gateway`] carries it, [`target`] and [`host`] say what
-//! it asks for, [`gate`] decides by [`policy`], [`identity`] is what an upstream is told. Our own pages: [`portal`], over
-//! the use cases [`login`], [`registration`], [`profile`] and [`administration`], over [`account`] and [`session`], which
-//! [`store`] keeps and [`session_marks`] keeps in step. [`app`] puts it together from [`config`]; [`cli`] runs it.
+//! The tree in reading order. A request: [`server`] accepts it, [`gateway`] carries it, [`target`], [`host`] and [`address`] say
+//! what it asks for, [`routing`] where it goes, [`gate`] decides by [`policy`], [`identity`] is what an upstream is told, and
+//! [`explain`] says why. Our own pages: [`portal`], over the use cases [`login`], [`registration`], [`profile`] and
+//! [`administration`], over [`account`] and [`session`], which [`store`] keeps and [`session_marks`] keeps in step. [`app`] puts
+//! it together from [`config`]; [`cli`] runs it.
 
 pub mod account;
+pub mod address;
 pub mod admin;
 pub mod administration;
 pub mod app;
@@ -17,6 +19,7 @@ pub mod config;
 pub mod device;
 pub mod email_confirmation;
 pub mod entropy;
+pub mod explain;
 pub mod gate;
 pub mod gateway;
 pub mod host;
@@ -32,11 +35,13 @@ pub mod portal;
 pub mod profile;
 pub mod recovery;
 pub mod registration;
+pub mod routing;
 pub mod sample;
 pub mod sealing;
 pub mod server;
 pub mod session;
 pub mod session_marks;
+pub mod snippet;
 pub mod store;
 pub mod target;
 pub mod throttle;

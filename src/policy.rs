@@ -1,8 +1,10 @@
 //! Access rules: host, path, method and network → who may pass. The first rule that matches decides. Pure.
 
 mod path;
+mod verdict;
 
 pub use path::{PathPattern, PathPatternError, is_at_or_below};
+pub use verdict::{Caller, User, Verdict};
 
 use crate::host::{Host, HostPattern};
 use http::Method;
@@ -109,12 +111,38 @@ impl Policy {
     }
 }
 
+/// A condition that a rule may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// `host`.
+    Host,
+    /// `path` or `path_regex`.
+    Path,
+    /// `method`.
+    Method,
+    /// `network`.
+    Network,
+}
+
 impl Rule {
+    /// The conditions that keep the rule from deciding on a destination; none where it matches.
+    pub fn mismatches(&self, destination: &Destination<'_>) -> impl Iterator<Item = Condition> {
+        [Condition::Host, Condition::Path, Condition::Method, Condition::Network]
+            .into_iter()
+            .filter(|condition| !self.holds(*condition, destination))
+    }
+
+    fn holds(&self, condition: Condition, destination: &Destination<'_>) -> bool {
+        match condition {
+            Condition::Host => self.host.as_ref().is_none_or(|host| host.matches(destination.host)),
+            Condition::Path => self.path.as_ref().is_none_or(|path| path.matches(destination.path)),
+            Condition::Method => self.methods.is_empty() || self.methods.contains(destination.method),
+            Condition::Network => self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&destination.client)),
+        }
+    }
+
     fn matches(&self, destination: &Destination<'_>) -> bool {
-        self.host.as_ref().is_none_or(|host| host.matches(destination.host))
-            && self.path.as_ref().is_none_or(|path| path.matches(destination.path))
-            && (self.methods.is_empty() || self.methods.contains(destination.method))
-            && (self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&destination.client)))
+        self.mismatches(destination).next().is_none()
     }
 }
 

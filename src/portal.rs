@@ -19,6 +19,7 @@ mod palette;
 pub mod problem;
 mod redirect;
 mod reset_cookie;
+mod rounds;
 mod submission;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -50,7 +51,7 @@ use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use pages::{
-    account, activity, admin, confirm, demo_mail, email, forgot, login, logout, password, register, reset, sessions, verify_email,
+    account, activity, admin, confirm, demo_mail, email, explain, forgot, login, logout, password, register, reset, sessions, verify_email,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -72,6 +73,29 @@ pub struct Visit {
     pub request_id: String,
     /// The session that the cookie opened.
     pub session: Presence,
+    /// What was believed of how it came.
+    pub arrival: Arrival,
+}
+
+/// How a request came, as far as is believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Address of the peer; `None` on a Unix socket.
+    pub peer: Option<IpAddr>,
+    /// Whether the peer is one of `server.trusted_proxies`.
+    pub trusted: bool,
+    /// Whether the connection is TLS to us.
+    pub tls: bool,
+    /// Whether a trusted proxy says that its client's is.
+    pub told_https: bool,
+}
+
+impl Arrival {
+    /// Whether the browser came over HTTPS, whatever the configuration fixes.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.tls || self.told_https
+    }
 }
 
 /// What the session cookie led to.
@@ -243,6 +267,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/admin/invitations", get(admin::invitations::show).post(admin::invitations::submit))
         .route("/profile", get(account::profile))
         .route("/session", get(account::session))
+        .route("/explain", get(explain::show))
         .route("/assets/{name}", get(asset));
     Router::new()
         .nest(&portal.look.prefix, own)

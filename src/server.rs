@@ -3,6 +3,7 @@
 //! The sockets and the accept loops are ours, so that port 0, handed-over sockets and tests need nothing special; what
 //! arrives is given to Pingora's proxy connection by connection.
 
+mod ext_authz;
 mod listener;
 mod tls;
 mod worker;
@@ -13,7 +14,7 @@ pub use worker::Workers;
 use crate::admin;
 use crate::app::App;
 use crate::config::ListenAddress;
-use crate::gateway::{Connections, Gateway, Routes, wants_sample};
+use crate::gateway::{Connections, ExtAuthz, Gateway, Routes, wants_sample};
 use crate::portal::{self, Portal};
 use crate::sample;
 use listener::Tracker;
@@ -27,6 +28,8 @@ pub struct Running {
     app: Arc<App>,
     addresses: Vec<BoundAddress>,
     admin: Option<BoundAddress>,
+    /// Where Envoy's gRPC is answered, and the task that does.
+    ext_authz: Option<(BoundAddress, JoinHandle<()>)>,
     draining: Arc<AtomicBool>,
     stop_accepting: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
@@ -59,6 +62,7 @@ pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartErr
         listeners.extend(bind_all(&tls.listen, Some(&Arc::new(acceptor)))?);
     }
     let admin_listener = settings.admin.as_ref().map(Listener::bind).transpose().map_err(StartError)?;
+    let ext_authz_listener = settings.server.ext_authz_grpc.as_ref().map(Listener::bind).transpose().map_err(StartError)?;
 
     let (stop_accepting, stopping) = watch::channel(false);
     let (stop_admin, admin_stopping) = watch::channel(false);
@@ -72,6 +76,11 @@ pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartErr
     let gateway = Gateway::new(&app, routes, portal::router(portal.clone()), portal.errors.clone());
     let workers: Arc<[_]> = workers.with_connections(|| Connections::new(gateway.clone(), &settings.server)).into();
 
+    let ext_authz = ext_authz_listener.map(|listener| {
+        let address = listener.address.clone();
+        let (service, trusted) = (ExtAuthz::new(gateway), settings.server.trusted_proxies.clone());
+        (address, tokio::spawn(ext_authz::serve(listener, service, trusted, stopping.clone())))
+    });
     let draining = Arc::new(AtomicBool::new(false));
     let tracker = Tracker::new(settings.server.limits.connections);
     let addresses = listeners.iter().map(|listener| listener.address.clone()).collect();
@@ -81,7 +90,7 @@ pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartErr
     if let Some(listener) = admin_listener {
         tokio::spawn(admin::serve(listener, app.clone(), draining.clone(), admin_stopping));
     }
-    Ok(Running { app, addresses, admin, draining, stop_accepting, stop_admin, connections: tracker, listeners })
+    Ok(Running { app, addresses, admin, ext_authz, draining, stop_accepting, stop_admin, connections: tracker, listeners })
 }
 
 fn portal(app: &App) -> Result<Arc<Portal>, StartError> {
@@ -107,6 +116,12 @@ impl Running {
         self.admin.as_ref()
     }
 
+    /// Where Envoy's gRPC `ext_authz` is answered.
+    #[must_use]
+    pub fn ext_authz(&self) -> Option<&BoundAddress> {
+        self.ext_authz.as_ref().map(|(address, _)| address)
+    }
+
     /// Stops: not ready at once; accepting for `drain_delay` more; then running requests are waited for, at most for
     /// `drain`.
     pub async fn stop(self) {
@@ -118,7 +133,13 @@ impl Running {
             // One that panicked has nothing left to end.
             let _ = listener.await;
         }
-        if tokio::time::timeout(timeouts.drain, self.connections.none_left()).await.is_err() {
+        let all_ended = async {
+            self.connections.none_left().await;
+            if let Some((_, answering)) = self.ext_authz {
+                let _ = answering.await;
+            }
+        };
+        if tokio::time::timeout(timeouts.drain, all_ended).await.is_err() {
             tracing::warn!("some requests did not end within server.timeouts.drain and are cut off");
         }
         self.stop_admin.send_replace(true);

@@ -22,8 +22,9 @@ fn check(path: &Path, out: &mut impl Write, err: &mut impl Write) -> Result<Sett
     for warning in &loaded.warnings {
         writeln!(err, "warning: {warning}")?;
     }
+    let settings = loaded.tested()?.settings;
     writeln!(out, "{} is valid", path.display())?;
-    Ok(loaded.settings)
+    Ok(settings)
 }
 
 #[cfg(test)]
@@ -52,6 +53,16 @@ mod tests {
         let (result, out, err) = checked("routes: [{upstream: sample}]\nserver: {listen: ['127.0.0.1:8080']}\naccess: {default: public}");
         assert!(result.is_ok() && out.contains("valid"));
         assert!(err.starts_with("warning: portcullis.yaml:3:19: access.default: "), "{err}");
+    }
+
+    /// contract 2, `access.tests`
+    #[test]
+    fn a_failing_test_of_the_policy_is_told_with_its_line() {
+        let tests = "tests:\n  - {url: 'https://a.test/x', expect: public}\n  - {url: 'https://a.test/', expect: public}";
+        let yaml =
+            format!("routes: [{{upstream: sample}}]\naccess:\n  rules: [{{path: /x, allow: public}}]\n  {}", tests.replace('\n', "\n  "));
+        let failure = checked(&yaml).0.unwrap_err().to_string();
+        assert_eq!(failure, "portcullis.yaml:6:7: access.tests[1]: expected public, got login by access.default: Nobody is signed in.");
     }
 
     #[test]

@@ -44,14 +44,15 @@ pub(super) fn serve(settings: Settings, announce: impl AsyncFnOnce(&Running, &Ar
 
 /// `portcullis serve`: prints where it listens.
 pub(super) fn run(config: &Path) -> Result<(), Failure> {
-    let loaded = config::load(config)?;
+    let loaded = config::load(config)?.tested()?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
     serve(loaded.settings, async |running, app| {
         let mut out = std::io::stdout().lock();
         let listening = running.addresses().iter().map(|address| ("listening", address));
-        for (what, address) in listening.chain(running.admin().map(|address| ("admin", address))) {
+        let ext_authz = running.ext_authz().map(|address| ("ext_authz", address));
+        for (what, address) in listening.chain(running.admin().map(|address| ("admin", address))).chain(ext_authz) {
             writeln!(out, "{what}: {address}").map_err(|error| format!("cannot print the addresses: {error}"))?;
         }
         let users = match &app.settings.stores.users {

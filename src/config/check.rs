@@ -18,6 +18,19 @@ pub struct Loaded {
     pub settings: Settings,
     /// Risky settings, worth a warning.
     pub warnings: Vec<Problem>,
+    /// Tests of the policy that fail. Commands other than `check` and `serve` go on all the same: they may be needed to
+    /// find out why.
+    pub failing_tests: Vec<Problem>,
+}
+
+impl Loaded {
+    /// The same, if no test of the policy fails.
+    ///
+    /// # Errors
+    /// Every test that fails.
+    pub fn tested(self) -> Result<Self, Report> {
+        if self.failing_tests.is_empty() { Ok(self) } else { Err(Report(self.failing_tests)) }
+    }
 }
 
 /// One thing that is wrong, or risky.
@@ -131,11 +144,13 @@ impl Source<'_> {
             findings.error(&Place::Variable(name.clone()), "", "the value is not UTF-8 text");
         }
         environment::apply(&mut root, &self.variables, &findings);
-        let settings = Section::root(&root, &findings).and_then(settings);
+        let read = Section::root(&root, &findings).and_then(settings);
         let (errors, warnings) = findings.into_lists();
         let problems = |list: Vec<Finding>| list.into_iter().map(|finding| self.problem(finding)).collect();
-        match settings {
-            Some(settings) if errors.is_empty() => Ok(Loaded { settings, warnings: problems(warnings) }),
+        match read {
+            Some((settings, failing)) if errors.is_empty() => {
+                Ok(Loaded { settings, warnings: problems(warnings), failing_tests: problems(failing) })
+            }
             _ => Err(Report(problems(errors))),
         }
     }
@@ -149,8 +164,9 @@ impl Source<'_> {
     }
 }
 
-/// Every section, in the order in which the documented file has them. `None` only where something was reported.
-pub(super) fn settings(mut root: Section<'_>) -> Option<Settings> {
+/// Every section, in the order in which the documented file has them, and the tests of the policy that fail. `None` only
+/// where something was reported.
+pub(super) fn settings(mut root: Section<'_>) -> Option<(Settings, Vec<Finding>)> {
     let server = server::server(&mut root);
     let admin = server::admin(&mut root, &server);
     let portal = server::portal(&mut root);
@@ -162,7 +178,7 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<Settings> {
     let accounts = accounts::accounts(&mut root);
     let identity = headers::identity(&mut root);
     let routes = routes::routes(&mut root, &server, &identity);
-    let policy = policy::access(&mut root, &server);
+    let (policy, tests) = policy::access(&mut root, &server);
     let rate_limit = limits::rate_limit(&mut root);
     let email = email::email(&mut root);
     let audit = limits::audit(&mut root);
@@ -192,5 +208,6 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<Settings> {
     };
     settings.accounts.reserved_usernames = policy::named_users(&settings.policy);
     risks::check(&root, &settings);
-    Some(settings)
+    let failing = policy::failing(&tests, &root, &settings);
+    Some((settings, failing))
 }

@@ -1,20 +1,59 @@
-//! `access`: the rules as written → [`Policy`].
+//! `access`: the rules as written → [`Policy`], and the tests of them.
 
 use super::field::Field;
+use super::findings::Finding;
 use super::section::Section;
-use super::{ServerSettings, accounts, routes, server};
+use super::{ServerSettings, Settings, accounts, routes, server};
+use crate::explain::{Answer, Explanation, Person, Question};
 use crate::policy::{Access, PathPattern, PathPatternError, Policy, Rule};
 
 const WORDS: [(&str, Access); 4] =
     [("public", Access::Public), ("authenticated", Access::Authenticated), ("mfa", Access::Mfa), ("deny", Access::Deny)];
 
-pub(super) fn access(root: &mut Section<'_>, server: &ServerSettings) -> Policy {
+/// A question to the policy, and what it must answer.
+pub(super) struct PolicyTest {
+    question: Question,
+    expected: Answer,
+}
+
+pub(super) fn access(root: &mut Section<'_>, server: &ServerSettings) -> (Policy, Vec<PolicyTest>) {
     let mut section = root.section("access");
     let default = section.read("default", Access::Authenticated, |field| field.word(&WORDS));
     let rules = section.read("rules", Vec::new(), |field| field.list(|field| rule(field, server)));
-    section.later("tests", &["[]"], "policy tests");
+    let tests = section.read("tests", Vec::new(), |field| field.list(test));
     section.finish();
-    Policy { default, rules }
+    (Policy { default, rules }, tests)
+}
+
+fn test(field: &Field<'_>) -> Option<PolicyTest> {
+    let mut section = field.section()?;
+    let url = section.required("url", "write the whole address of a page, for example https://wiki.example.com/", Field::text);
+    let method = section.read("method", "GET".into(), Field::text);
+    let name = condition(&mut section, "user", accounts::username).ok()?;
+    let groups = condition(&mut section, "groups", |field| field.list(accounts::group)).ok()?;
+    let mfa = section.read("mfa", false, Field::flag);
+    let client = section.optional("ip", |field| field.parse("an address", "write for example 10.1.2.3", |text| text.parse().ok()));
+    let words: Vec<&str> = Answer::WORDS.iter().map(|(word, _)| *word).collect();
+    let expected = section.required("expect", &format!("allowed are {}", words.join(", ")), |field| field.word(&Answer::WORDS));
+    if mfa && name.is_none() && groups.is_none() {
+        section.error("mfa", "nobody is signed in who could give a second factor; add user or groups");
+    }
+    section.finish();
+    let person = Person { groups: groups.clone().unwrap_or_default(), mfa, name: name.clone().unwrap_or_default() };
+    let person = (name.is_some() || groups.is_some()).then_some(person);
+    Some(PolicyTest { question: Question { method, url: url?, person, client }, expected: expected? })
+}
+
+/// What the policy answers otherwise than expected.
+pub(super) fn failing(tests: &[PolicyTest], root: &Section<'_>, settings: &Settings) -> Vec<Finding> {
+    let fails = |(index, test): (usize, &PolicyTest)| {
+        let got = Explanation::of(&test.question, settings);
+        let key = format!("access.tests[{index}]");
+        let by = got.decided_by.as_deref().map(|key| format!(" by {key}")).unwrap_or_default();
+        let message = format!("expected {}, got {}{by}: {}", test.expected.word(), got.verdict.word(), got.reason);
+        (got.verdict != test.expected).then(|| Finding { place: root.place_at(&key).clone(), key, message })
+    };
+    tests.iter().enumerate().filter_map(fails).collect()
 }
 
 /// Names (canonical) in any rule's `user`.

@@ -44,7 +44,7 @@ fn is_loopback(address: &ListenAddress) -> bool {
 
 fn listeners(root: &Section<'_>, settings: &Settings) {
     let server = &settings.server;
-    let proxied = server.trusted_proxies.unix || !server.trusted_proxies.networks.is_empty();
+    let proxied = !trusts_nobody(settings);
     if server.tls.is_none() && !proxied && server.listen.iter().any(|address| !is_loopback(address)) {
         let message = "passwords cross the network in plain HTTP: set server.tls, or name the proxy that ends TLS in server.trusted_proxies, or listen at 127.0.0.1";
         warn(root, "server.listen", message);
@@ -52,9 +52,17 @@ fn listeners(root: &Section<'_>, settings: &Settings) {
     if server.trusted_proxies.networks.iter().any(|network| network.prefix_len() == 0) {
         warn(root, "server.trusted_proxies", "everyone may claim any address and scheme; name the networks of your own proxies only");
     }
+    if server.ext_authz_grpc.is_some() && !proxied {
+        warn(root, "server.ext_authz_grpc", "answers nobody while server.trusted_proxies is empty; name Envoy's addresses there");
+    }
     if settings.admin.as_ref().is_some_and(|address| !is_loopback(address)) {
         warn(root, "admin.listen", "metrics are told to whoever reaches this address; keep it off public networks");
     }
+}
+
+fn trusts_nobody(settings: &Settings) -> bool {
+    let trusted = &settings.server.trusted_proxies;
+    !trusted.unix && trusted.networks.is_empty()
 }
 
 /// An account whose address cannot be confirmed would never be let in.
@@ -171,12 +179,9 @@ fn covers(earlier: &Rule, rule: &Rule) -> bool {
     let host = earlier.host.is_none() || earlier.host == rule.host;
     let path = match (&earlier.path, &rule.path) {
         (None, _) => true,
-        (Some(earlier), Some(PathPattern::Below(path))) => match earlier {
-            PathPattern::Below(_) => earlier.matches(path),
-            PathPattern::Whole(_) => false,
-        },
-        (Some(PathPattern::Whole(a)), Some(PathPattern::Whole(b))) => a.as_str() == b.as_str(),
-        _ => false,
+        (Some(earlier @ PathPattern::Below(_)), Some(PathPattern::Below(path))) => earlier.matches(path),
+        (Some(earlier), Some(path)) => earlier.is_same(path),
+        (Some(_), None) => false,
     };
     let methods =
         earlier.methods.is_empty() || !rule.methods.is_empty() && rule.methods.iter().all(|method| earlier.methods.contains(method));
@@ -193,6 +198,11 @@ fn routes(root: &Section<'_>, settings: &Settings) {
         }
         if let Some(host) = host_without_login(route, settings) {
             let message = format!("host {host} is not under cookies.domain, so browsers refuse its login there");
+            warn(root, &key, message);
+        }
+        if matches!(route.upstream, Upstream::None) && trusts_nobody(settings) {
+            let message =
+                "is for forward-auth only, and answers nobody while server.trusted_proxies is empty; name the proxy in front there";
             warn(root, &key, message);
         }
         if matches!(route.upstream, Upstream::None) && !can_be_signed_in(route, settings) {

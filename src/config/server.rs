@@ -29,7 +29,15 @@ pub(super) fn server(root: &mut Section<'_>) -> ServerSettings {
         section.error("listen", "nothing to listen at, write for example [\"0.0.0.0:8080\"]");
     }
     let trusted_proxies = section.read("trusted_proxies", TrustedProxies::default(), trusted_proxies);
-    section.later("ext_authz_grpc", &["null"], "Envoy's gRPC protocol");
+    let ext_authz_grpc = section.optional("ext_authz_grpc", |field| {
+        let address = listen_address(field)?;
+        let taken = known.iter().any(|other| is_taken(other, &address));
+        if taken {
+            field.error("is an address of server.listen too; gRPC needs one of its own, for example 127.0.0.1:9092")
+        } else {
+            Some(address)
+        }
+    });
     let prefix = section.read("prefix", "/auth".into(), prefix);
     let threads = section.read("threads", None, |field| {
         field.parse("a number of threads", "write auto or a number from 1 to 1024", |text| match text {
@@ -42,16 +50,16 @@ pub(super) fn server(root: &mut Section<'_>) -> ServerSettings {
     let methods = section.read("methods", default_methods(), methods);
     section.later("watch", &["false"], "reloading when the file changes");
     section.finish();
-    ServerSettings { listen, h2c, tls, trusted_proxies, prefix, threads, limits, timeouts, methods }
+    ServerSettings { listen, h2c, tls, trusted_proxies, ext_authz_grpc, prefix, threads, limits, timeouts, methods }
 }
 
 pub(super) fn admin(root: &mut Section<'_>, server: &ServerSettings) -> Option<ListenAddress> {
     let mut section = root.section("admin");
     let default = ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 9091)));
     let listen = section.read("listen", Some(default), |field| if field.is_null() { Some(None) } else { listen_address(field).map(Some) });
-    let public = server.listen.iter().chain(server.tls.iter().flat_map(|tls| &tls.listen));
+    let public = server.listen.iter().chain(server.tls.iter().flat_map(|tls| &tls.listen)).chain(&server.ext_authz_grpc);
     if listen.as_ref().is_some_and(|admin| public.into_iter().any(|address| is_taken(address, admin))) {
-        section.error("listen", "is an address of server.listen too; metrics and health need one of their own, for example 127.0.0.1:9091");
+        section.error("listen", "is an address of the gateway's too; metrics and health need one of their own, for example 127.0.0.1:9091");
     }
     section.finish();
     listen
@@ -78,6 +86,10 @@ pub(super) fn cookies(root: &mut Section<'_>, portal: &PortalSettings) -> Cookie
         })
     });
     let secure = section.read("secure", None, |field| field.word(&[("auto", None), ("true", Some(true))]));
+    if domain.as_deref().is_some_and(is_public_suffix) {
+        let message = "is a domain under which strangers register theirs, so browsers keep no cookie for it; name your own below it";
+        section.error("domain", message);
+    }
     if let (Some(domain), Some(url)) = (&domain, &portal.url)
         && !url.host.is_under(domain)
     {
@@ -86,6 +98,11 @@ pub(super) fn cookies(root: &mut Section<'_>, portal: &PortalSettings) -> Cookie
     section.finish();
     let https_portal = portal.url.as_ref().is_some_and(|url| url.https);
     CookieSettings { domain, secure: if https_portal { Some(true) } else { secure } }
+}
+
+/// Whether it is one of the suffixes that browsers know (publicsuffix.org): `co.uk`, `duckdns.org`.
+fn is_public_suffix(domain: &str) -> bool {
+    psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == domain.as_bytes())
 }
 
 fn listeners(field: &Field<'_>, known: &mut Vec<ListenAddress>) -> Option<Vec<ListenAddress>> {

@@ -35,7 +35,8 @@ fn server(field: &Field<'_>) -> Option<UpstreamServer> {
     }
 }
 
-fn parse(text: &str) -> Result<UpstreamServer, &'static str> {
+/// One server as an operator writes it; a relative path of a socket stays relative.
+pub(crate) fn parse(text: &str) -> Result<UpstreamServer, &'static str> {
     if let Some(path) = text.strip_prefix("unix:") {
         let sound = !path.is_empty() && path.len() <= LONGEST_SOCKET_PATH && !path.contains('\0') && !path.ends_with('/');
         let address = UpstreamAddress::Unix(path.into());

@@ -15,13 +15,34 @@ pub enum Peer {
     Unix,
 }
 
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
 impl Peer {
     /// The peer of a connection, as Pingora knows it.
     #[must_use]
     pub fn of(address: Option<&SocketAddr>) -> Self {
-        match address.and_then(SocketAddr::as_inet) {
-            Some(address) => Self::Address(canonical(address.ip())),
-            None => Self::Unix,
+        Self::at(address.and_then(SocketAddr::as_inet).map(std::net::SocketAddr::ip))
+    }
+
+    /// The peer at this address; `None` on a Unix socket.
+    #[must_use]
+    pub fn at(address: Option<IpAddr>) -> Self {
+        address.map_or(Self::Unix, |address| Self::Address(canonical(address)))
+    }
+
+    /// Its address, where it has one.
+    #[must_use]
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Unix => None,
         }
     }
 
@@ -38,18 +59,12 @@ impl Peer {
     /// is not one of theirs. What stands left of that address is the client's own claim and is never looked at.
     #[must_use]
     pub fn client(self, headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
-        let mut client = match self {
-            Self::Address(address) => Some(address),
-            Self::Unix => None,
-        };
+        let mut client = self.address();
         if !self.is_trusted(trusted) {
             return client;
         }
-        let lines = headers.get_all("x-forwarded-for").iter().rev();
-        for entry in lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')) {
-            let Some(address) = std::str::from_utf8(entry).ok().and_then(parse_entry) else {
-                break;
-            };
+        for entry in entries(headers) {
+            let Some(address) = entry else { break };
             client = Some(address);
             if !contains(&trusted.networks, address) {
                 break;
@@ -57,6 +72,29 @@ impl Peer {
         }
         client
     }
+}
+
+/// The client that a front proxy tells of: the right-most address in `X-Forwarded-For` that is not one of the trusted
+/// proxies', or the left-most of theirs. Never the peer's own address, which rules for networks would take for the
+/// client's: `None` where the header is missing or cannot be read that far.
+#[must_use]
+pub fn told_client(headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
+    let mut client = None;
+    for entry in entries(headers) {
+        let address = entry?;
+        client = Some(address);
+        if !contains(&trusted.networks, address) {
+            break;
+        }
+    }
+    client
+}
+
+/// The entries of all `X-Forwarded-For` lines, which are one list, from right to left; `None` for what is no address.
+fn entries(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
+    let lines = headers.get_all("x-forwarded-for").iter().rev();
+    let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    entries.map(|entry| std::str::from_utf8(entry).ok().and_then(parse_entry))
 }
 
 /// An entry of `X-Forwarded-For`: an address, which some proxies write with a port.
@@ -90,6 +128,29 @@ mod tests {
         }
         let peer = peer.parse().map_or(Peer::Unix, |address: IpAddr| Peer::Address(canonical(address)));
         peer.client(&headers, &trusted).map_or("unknown".into(), |address| address.to_string())
+    }
+
+    fn told(lines: &[&str]) -> Option<String> {
+        let trusted = TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false };
+        let headers = lines.iter().map(|line| ("x-forwarded-for".parse().unwrap(), HeaderValue::from_str(line).unwrap()));
+        let headers: HeaderMap = headers.fold(HeaderMap::new(), |mut all, (name, value): (http::HeaderName, _)| {
+            all.append(name, value);
+            all
+        });
+        told_client(&headers, &trusted).map(|address| address.to_string())
+    }
+
+    /// contract 5: a rule for a network must not take the front proxy for the client
+    #[test]
+    fn a_client_that_a_front_proxy_does_not_tell_of_is_nobodys_guess() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(told(&["203.0.113.7, 198.51.100.9"]), some("198.51.100.9"));
+        assert_eq!(told(&["203.0.113.7", "10.2.2.2"]), some("203.0.113.7"), "lines are one list");
+        assert_eq!(told(&["10.1.1.1"]), some("10.1.1.1"), "a client among the proxies");
+        assert_eq!(told(&["garbage, 198.51.100.9"]), some("198.51.100.9"));
+        for unreadable in [&[][..], &[""], &["garbage"], &["198.51.100.9,"], &["198.51.100.9, unknown, 10.1.1.1"]] {
+            assert_eq!(told(unreadable), None, "{unreadable:?}");
+        }
     }
 
     /// threats.md fact 5, C01; ASVS V15.3.4

@@ -4,11 +4,14 @@
 use super::client::Peer;
 use crate::config::Settings;
 use crate::host::Host;
+use crate::portal::Arrival;
 use crate::portal::accept::names_html;
 use crate::portal::error_page::Fault;
 use crate::target::{BadTarget, Target};
 use bytes::{Bytes, BytesMut};
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, REFERER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, REFERER, SEC_WEBSOCKET_KEY, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, Method, Response, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -37,6 +40,8 @@ pub struct Facts {
     pub target: Target,
     /// Whether the effective scheme is `https`.
     pub https: bool,
+    /// Whether it asks to become a WebSocket, or anything else that is no answer.
+    pub websocket: bool,
     /// Whether the peer is a trusted proxy.
     pub behind_proxy: bool,
     /// The peer's own address.
@@ -68,6 +73,7 @@ impl Facts {
             authority,
             target,
             https: is_https(exchange, behind_proxy, settings),
+            websocket: is_upgrade(&request.headers),
             behind_proxy,
             peer,
             client: peer.client(&request.headers, &settings.server.trusted_proxies),
@@ -84,6 +90,12 @@ impl Facts {
     #[must_use]
     pub fn scheme(&self) -> &'static str {
         if self.https { "https" } else { "http" }
+    }
+
+    /// Scheme and authority: `https://app.example.com`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme(), self.authority)
     }
 }
 
@@ -139,16 +151,27 @@ fn check_body(request: &RequestHeader, settings: &Settings) -> Result<(), Fault>
     }
 }
 
+/// Whether the configuration says that browsers use HTTPS, whatever a request came by.
+#[must_use]
+pub fn fixes_https(settings: &Settings) -> bool {
+    settings.cookies.secure == Some(true) || settings.portal.url.as_ref().is_some_and(|url| url.https)
+}
+
 /// TLS, or `X-Forwarded-Proto` from a trusted proxy; fixed by `cookies.secure` and an `https` portal.
 fn is_https(exchange: &Exchange, behind_proxy: bool, settings: &Settings) -> bool {
-    if settings.cookies.secure == Some(true) || settings.portal.url.as_ref().is_some_and(|url| url.https) {
-        return true;
-    }
-    if is_tls(exchange) {
-        return true;
-    }
-    let mut protocols = exchange.req_header().headers.get_all("x-forwarded-proto").iter();
-    behind_proxy && protocols.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https")) && protocols.next().is_none()
+    fixes_https(settings) || is_tls(exchange) || (behind_proxy && tells_https(&exchange.req_header().headers))
+}
+
+/// What is believed of how a request came.
+#[must_use]
+pub fn arrival(exchange: &Exchange, facts: &Facts) -> Arrival {
+    let told_https = facts.behind_proxy && tells_https(&exchange.req_header().headers);
+    Arrival { peer: facts.peer.address(), trusted: facts.behind_proxy, tls: is_tls(exchange), told_https }
+}
+
+fn tells_https(headers: &HeaderMap) -> bool {
+    let mut protocols = headers.get_all("x-forwarded-proto").iter();
+    protocols.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https")) && protocols.next().is_none()
 }
 
 /// Whether the client's connection is TLS to us.
@@ -163,6 +186,12 @@ pub fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(UPGRADE)
 }
 
+/// Whether the request would become a WebSocket, also where a proxy has taken `Upgrade` away as hop-by-hop.
+#[must_use]
+pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    is_upgrade(headers) || headers.contains_key(SEC_WEBSOCKET_KEY)
+}
+
 /// Whether a person is looking: the answer may be a redirect to the login. Fetch Metadata first, since `fetch()` and
 /// navigations are otherwise told apart by guesswork only.
 #[must_use]
@@ -172,7 +201,7 @@ pub fn is_navigation(headers: &HeaderMap) -> bool {
         && is("sec-fetch-dest", b"document")
         && names_html(headers)
         && !headers.contains_key("x-requested-with")
-        && !is_upgrade(headers)
+        && !asks_for_websocket(headers)
 }
 
 /// Whether a body is a form's.
@@ -295,9 +324,13 @@ mod tests {
         let html = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
         assert!(is_navigation(&headers(&[html])));
         assert!(is_navigation(&headers(&[html, ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")])));
-        for other in
-            [("sec-fetch-mode", "cors"), ("sec-fetch-dest", "iframe"), ("x-requested-with", "XMLHttpRequest"), ("upgrade", "websocket")]
-        {
+        for other in [
+            ("sec-fetch-mode", "cors"),
+            ("sec-fetch-dest", "iframe"),
+            ("x-requested-with", "XMLHttpRequest"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "x"),
+        ] {
             assert!(!is_navigation(&headers(&[html, other])), "{other:?}");
         }
         assert!(!is_navigation(&headers(&[("accept", "*/*")])));

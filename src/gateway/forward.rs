@@ -45,7 +45,9 @@ impl Strip {
         Self { reserved, first_letters }
     }
 
-    fn drops(&self, name: &HeaderName, behind_proxy: bool, names_methods: bool) -> bool {
+    /// Whether a header of this name is dropped.
+    #[must_use]
+    pub fn drops(&self, name: &HeaderName, behind_proxy: bool, names_methods: bool) -> bool {
         let name = name.as_str().as_bytes();
         if !self.first_letters[usize::from(name.first().copied().unwrap_or_default())] {
             return false;
@@ -158,12 +160,20 @@ fn new_traceparent() -> String {
     format!("00-{trace:032x}-{span:016x}-00")
 }
 
-/// Removes our cookies; all others stay as they are, byte for byte. The crumbs of HTTP/2 become one line
-/// (RFC 9113 section 8.2.3).
+/// Removes our cookies; all others stay as they are, byte for byte.
 fn strip_own_cookies(request: &mut RequestHeader) -> Result<()> {
-    let lines: Vec<&HeaderValue> = request.headers.get_all(COOKIE).iter().collect();
+    let Some(kept) = without_own_cookies(&request.headers) else { return Ok(()) };
+    request.remove_header(&COOKIE);
+    if kept.is_empty() { Ok(()) } else { request.insert_header(COOKIE, kept) }
+}
+
+/// The `Cookie` line without our cookies, empty where no other is left; `None` where nothing has to be changed. The crumbs
+/// of HTTP/2 become one line (RFC 9113 section 8.2.3).
+#[must_use]
+pub fn without_own_cookies(headers: &HeaderMap) -> Option<HeaderValue> {
+    let lines: Vec<&HeaderValue> = headers.get_all(COOKIE).iter().collect();
     if lines.is_empty() || (lines.len() == 1 && !cookies(lines[0].as_bytes()).any(|(name, _)| is_own_cookie(name))) {
-        return Ok(());
+        return None;
     }
     let mut kept = BytesMut::new();
     for line in lines {
@@ -179,11 +189,7 @@ fn strip_own_cookies(request: &mut RequestHeader) -> Result<()> {
             kept.extend_from_slice(pair);
         }
     }
-    request.remove_header(&COOKIE);
-    match HeaderValue::from_maybe_shared(kept.freeze()) {
-        Ok(line) if !line.is_empty() => request.insert_header(COOKIE, line),
-        _ => Ok(()),
-    }
+    Some(HeaderValue::from_maybe_shared(kept.freeze()).unwrap_or_else(|_| HeaderValue::from_static("")))
 }
 
 fn is_own_cookie(name: &[u8]) -> bool {

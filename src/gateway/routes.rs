@@ -1,23 +1,21 @@
-//! Where a request goes: to a page of our own, or to the route of its host and path.
+//! Where a request goes: to a page of our own, or to the servers of the route of its host and path.
 
 use super::exchange::Facts;
 use super::upstream::Pool;
-use crate::config::{MailTransport, Route, Settings, Upstream};
-use crate::host::{Host, HostPattern};
-use crate::policy::is_at_or_below;
-use crate::portal::DEMO_MAIL;
+use crate::config::{Route, Settings, Upstream};
+use crate::host::Host;
 use crate::portal::error_page::Fault;
+use crate::routing::{OwnPage, RoutingTable};
 use http::header::ORIGIN;
 use http::{HeaderMap, Method};
 use std::net::SocketAddr;
 
-/// The routes in the order in which they are tried, with their servers.
+/// The routes with their servers.
 pub struct Routes {
     prefix: String,
-    portal_host: Option<Host>,
-    local_hosts_only: Option<Vec<Host>>,
-    catches_mail: bool,
-    routes: Vec<(Route, Pool)>,
+    table: RoutingTable,
+    /// By the index of the route.
+    pools: Vec<Pool>,
 }
 
 /// Why the routes cannot be used: one sentence.
@@ -34,14 +32,12 @@ pub enum Way {
     Route(usize),
 }
 
-/// A page of our own.
+/// A page of our own, and where it is.
 pub struct Own {
     /// Path to ask the portal for, where it is not the client's.
     pub path: Option<String>,
-    /// Whether it matters who is signed in.
-    pub needs_session: bool,
-    /// Whether asking for it keeps a session alive.
-    pub is_activity: bool,
+    /// What it needs.
+    pub page: OwnPage,
 }
 
 impl Routes {
@@ -50,18 +46,10 @@ impl Routes {
     /// # Errors
     /// When an upstream's certificate files cannot be used.
     pub fn new(settings: &Settings, sample: Option<SocketAddr>) -> Result<Self, RoutesError> {
-        let mut routes = Vec::with_capacity(settings.routes.len());
-        for route in &settings.routes {
-            routes.push((route.clone(), Pool::new(route, &settings.server.timeouts, sample).map_err(RoutesError)?));
-        }
-        routes.sort_by_key(|(route, _)| std::cmp::Reverse(specificity(route)));
-        Ok(Self {
-            prefix: settings.server.prefix.clone(),
-            portal_host: settings.portal.url.as_ref().map(|url| url.host.clone()),
-            local_hosts_only: settings.local_hosts_only.clone(),
-            catches_mail: matches!(settings.email.transport, Some(MailTransport::Catcher)),
-            routes,
-        })
+        let table = RoutingTable::new(settings);
+        let pool = |route: &Route| Pool::new(route, &settings.server.timeouts, sample).map_err(RoutesError);
+        let pools = table.routes().map(pool).collect::<Result<_, _>>()?;
+        Ok(Self { prefix: settings.server.prefix.clone(), table, pools })
     }
 
     /// Where this request goes; its host must be known.
@@ -69,35 +57,44 @@ impl Routes {
     /// # Errors
     /// The refusal where it goes nowhere.
     pub fn find(&self, facts: &Facts) -> Result<Way, Fault> {
-        let route = self.route_for(facts);
-        if facts.target.has_encoded_slash() && !route.is_some_and(|index| self.routes[index].0.encoded_slashes) {
-            return Err(Fault::BadRequest("The path holds an encoded slash."));
-        }
-        if let Some(own) = self.own(facts) {
-            return Ok(Way::Own(own));
+        let path = facts.target.path();
+        let route = self.route_of(facts)?;
+        if let Some(page) = self.table.own_page(path) {
+            return Ok(Way::Own(Own { path: None, page }));
         }
         match route {
-            Some(index) if !self.routes[index].1.is_empty() => Ok(Way::Route(index)),
-            None if facts.target.path() == b"/profile" && facts.method == Method::GET => {
-                Ok(Way::Own(Own { path: Some(format!("{}/profile", self.prefix)), needs_session: true, is_activity: true }))
+            Some(index) if !self.pools[index].is_empty() => Ok(Way::Route(index)),
+            None if path == b"/profile" && facts.method == Method::GET => {
+                let page = OwnPage { needs_session: true, is_activity: true };
+                Ok(Way::Own(Own { path: Some(format!("{}/profile", self.prefix)), page }))
             }
-            None if facts.target.path() == b"/" && self.portal_host.as_ref() == Some(&facts.host) => {
-                Ok(Way::Redirect(format!("{}/account", self.prefix)))
-            }
+            None if path == b"/" && self.table.is_portal(&facts.host) => Ok(Way::Redirect(format!("{}/account", self.prefix))),
             _ => Err(Fault::NotFound),
         }
+    }
+
+    /// The index of the route of this request's host and path, whether it has servers or not.
+    ///
+    /// # Errors
+    /// When the path holds an encoded slash that the route does not let through.
+    pub fn route_of(&self, facts: &Facts) -> Result<Option<usize>, Fault> {
+        let route = self.table.route_for(&facts.host, facts.target.path());
+        if facts.target.has_encoded_slash() && !route.is_some_and(|index| self.route(index).encoded_slashes) {
+            return Err(Fault::BadRequest("The path holds an encoded slash."));
+        }
+        Ok(route)
     }
 
     /// The route with this index.
     #[must_use]
     pub fn route(&self, index: usize) -> &Route {
-        &self.routes[index].0
+        self.table.route(index)
     }
 
     /// The servers of the route with this index.
     #[must_use]
     pub fn pool(&self, index: usize) -> &Pool {
-        &self.routes[index].1
+        &self.pools[index]
     }
 
     /// A WebSocket is open to pages of the same host, and of origins that the route lists (cross-site WebSocket
@@ -116,53 +113,20 @@ impl Routes {
             .split_once("://")
             .and_then(|(_, authority)| Host::parse_authority(authority))
             .is_some_and(|(host, _)| host == facts.host);
-        let listed = self.routes[index].0.websocket_origins.iter().any(|listed| listed.eq_ignore_ascii_case(origin));
+        let listed = self.route(index).websocket_origins.iter().any(|listed| listed.eq_ignore_ascii_case(origin));
         if same_host || listed { Ok(()) } else { Err(Fault::ForeignOrigin) }
     }
 
     /// Whether anything is served under this host.
     #[must_use]
     pub fn knows(&self, host: &Host) -> bool {
-        if let Some(also) = &self.local_hosts_only {
-            return host.is_local_or_literal() || also.contains(host);
-        }
-        self.portal_host.as_ref() == Some(host) || self.routes.iter().any(|(route, _)| matches(route.host.as_ref(), host))
+        self.table.knows(host)
     }
 
-    fn route_for(&self, facts: &Facts) -> Option<usize> {
-        let serves =
-            |route: &Route| matches(route.host.as_ref(), &facts.host) && is_at_or_below(facts.target.path(), route.path.as_bytes());
-        self.routes.iter().position(|(route, _)| serves(route))
-    }
-
-    fn own(&self, facts: &Facts) -> Option<Own> {
-        let path = facts.target.path();
-        let page = |needs_session, is_activity| Some(Own { path: None, needs_session, is_activity });
-        if let Some(below) = path.strip_prefix(self.prefix.as_bytes()).filter(|rest| rest.is_empty() || rest.starts_with(b"/")) {
-            let asset = below.starts_with(b"/assets/");
-            return page(!asset, !asset && below != b"/session");
-        }
-        if path.strip_prefix(b"/api").is_some_and(|rest| is_at_or_below(rest, self.prefix.as_bytes())) {
-            return page(false, false);
-        }
-        if self.catches_mail && path == DEMO_MAIL.as_bytes() {
-            return page(false, false);
-        }
-        let well_known: [&[u8]; 3] = [b"/.well-known/change-password", b"/.well-known/passkey-endpoints", b"/.well-known/jwks.json"];
-        if well_known.contains(&path) { page(false, false) } else { None }
-    }
-}
-
-fn matches(pattern: Option<&HostPattern>, host: &Host) -> bool {
-    pattern.is_none_or(|pattern| pattern.matches(host))
-}
-
-/// Exact hosts before wildcards (longer ones first) before any host; then longer paths first.
-fn specificity(route: &Route) -> (u8, usize, usize) {
-    match &route.host {
-        Some(HostPattern::Exact(_)) => (2, 0, route.path.len()),
-        Some(HostPattern::Under(domain)) => (1, domain.len(), route.path.len()),
-        None => (0, 0, route.path.len()),
+    /// Whether the path is that of a page of our own.
+    #[must_use]
+    pub fn is_own_page(&self, facts: &Facts) -> bool {
+        self.table.own_page(facts.target.path()).is_some()
     }
 }
 

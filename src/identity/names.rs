@@ -71,8 +71,16 @@ impl AlsoHeaders {
 }
 
 impl IdentityHeaders {
-    fn names(&self) -> impl Iterator<Item = &HeaderName> {
+    /// The names configured for our own headers.
+    pub(super) fn names(&self) -> impl Iterator<Item = &HeaderName> {
         [&self.user, &self.id, &self.email, &self.name, &self.groups].into_iter().chain(&self.assertion)
+    }
+
+    /// The names under which an upstream is told who the user is, those of `also` among them.
+    #[must_use]
+    pub fn told(&self) -> Vec<HeaderName> {
+        let also = self.also.iter().flat_map(|family| family.names()).map(HeaderName::from_static);
+        self.names().cloned().chain(also).collect()
     }
 
     /// The folded names that no client may send: those configured, the defaults, and every family that `also` knows.

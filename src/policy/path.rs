@@ -7,8 +7,27 @@ use regex::bytes::{Regex, RegexBuilder};
 pub enum PathPattern {
     /// This path and what lies below it.
     Below(Vec<u8>),
-    /// The whole path matches.
-    Whole(Regex),
+    /// The whole path matches a glob.
+    Glob(Whole),
+    /// The whole path matches a regular expression.
+    Regex(Whole),
+}
+
+/// A pattern for whole paths, and how it was written.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    regex: Regex,
+    written: String,
+}
+
+impl std::fmt::Display for PathPattern {
+    /// As it was written.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Below(prefix) => f.write_str(&String::from_utf8_lossy(prefix)),
+            Self::Glob(pattern) | Self::Regex(pattern) => f.write_str(&pattern.written),
+        }
+    }
 }
 
 /// Why a pattern cannot be used.
@@ -46,7 +65,7 @@ impl PathPattern {
         }
         let parts: Vec<String> =
             text.split("**").map(|part| part.split('*').map(regex::escape).collect::<Vec<_>>().join("[^/]*")).collect();
-        Self::regex(&parts.join(".*"))
+        Whole::read(&parts.join(".*"), text).map(Self::Glob)
     }
 
     /// Reads a regular expression, which must match the whole path.
@@ -54,15 +73,7 @@ impl PathPattern {
     /// # Errors
     /// When it is not one, or is too large.
     pub fn regex(text: &str) -> Result<Self, PathPatternError> {
-        RegexBuilder::new(&format!(r"\A(?:{text})\z"))
-            .unicode(false)
-            .dot_matches_new_line(true)
-            .size_limit(1 << 20)
-            .build()
-            .map(Self::Whole)
-            .map_err(|error| {
-                PathPatternError(format!("not a usable pattern: {}", error.to_string().lines().last().unwrap_or_default().trim()))
-            })
+        Whole::read(text, text).map(Self::Regex)
     }
 
     /// Whether the normalised `path` is meant.
@@ -70,9 +81,33 @@ impl PathPattern {
     pub fn matches(&self, path: &[u8]) -> bool {
         match self {
             Self::Below(prefix) => is_at_or_below(path, prefix),
-            Self::Whole(regex) => regex.is_match(path),
+            Self::Glob(pattern) | Self::Regex(pattern) => pattern.regex.is_match(path),
         }
     }
+
+    /// Whether both mean the same paths, as far as their spelling tells.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Below(one), Self::Below(other)) => one == other,
+            (Self::Glob(one) | Self::Regex(one), Self::Glob(other) | Self::Regex(other)) => one.regex.as_str() == other.regex.as_str(),
+            _ => false,
+        }
+    }
+}
+
+impl Whole {
+    fn read(regex: &str, written: &str) -> Result<Self, PathPatternError> {
+        // On its own first: `a)|(b` would close our group, and no longer stand for whole paths.
+        compiled(regex)?;
+        Ok(Self { regex: compiled(&format!(r"\A(?:{regex})\z"))?, written: written.to_owned() })
+    }
+}
+
+fn compiled(regex: &str) -> Result<Regex, PathPatternError> {
+    let compiled = RegexBuilder::new(regex).unicode(false).dot_matches_new_line(true).size_limit(1 << 20).build();
+    compiled
+        .map_err(|error| PathPatternError(format!("not a usable pattern: {}", error.to_string().lines().last().unwrap_or_default().trim())))
 }
 
 /// Whether `path` is `prefix` or lies below it, on a segment boundary.
@@ -125,6 +160,7 @@ mod tests {
         let pattern = PathPattern::regex("/api/v[0-9]+|/x").unwrap();
         assert!(pattern.matches(b"/api/v12") && pattern.matches(b"/x"));
         assert!(!pattern.matches(b"/api/v12/y") && !pattern.matches(b"/a/x"));
+        assert!(PathPattern::regex("/x)|(?:.*").is_err(), "it must not end the group that makes it whole");
     }
 
     #[test]

@@ -43,6 +43,23 @@ pub struct Look {
     pub icon: String,
 }
 
+impl Look {
+    /// The same for pages that are shown at another origin than ours.
+    #[must_use]
+    pub fn at(&self, origin: &str) -> Self {
+        let whole = |address: &String| if address.starts_with('/') { format!("{origin}{address}") } else { address.clone() };
+        Self {
+            title: self.title.clone(),
+            prefix: whole(&self.prefix),
+            style: whole(&self.style),
+            extra_style: self.extra_style.as_ref().map(whole),
+            script: whole(&self.script),
+            logo: self.logo.as_ref().map(whole),
+            icon: whole(&self.icon),
+        }
+    }
+}
+
 /// A file of `ui` could not be used.
 #[derive(Debug)]
 pub struct AssetError {

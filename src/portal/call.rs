@@ -5,6 +5,7 @@ use super::error_page::Fault;
 use super::limited;
 use super::problem::Problem;
 use super::redirect::Onward;
+use super::rounds::Rounds;
 use super::submission::Fields;
 use super::{Portal, Presence, Visit, links, reset_cookie};
 use crate::account::Account;
@@ -81,6 +82,11 @@ impl Call {
     /// Where a sign-in leads, by the fields of a query or form.
     pub(super) fn onward(&self, fields: &Fields) -> Onward {
         Onward::of(fields, &self.portal.settings, &self.visit)
+    }
+
+    /// What the request's headers say.
+    pub(super) fn headers(&self) -> &http::HeaderMap {
+        &self.parts.headers
     }
 
     /// The origin that links in mails begin with, if the request went to an address that they may lead to.
@@ -215,6 +221,9 @@ impl Call {
     /// Takes the session cookie away.
     pub(super) fn take_session(&self, response: &mut Response) {
         set_cookie(response, &self.cookies.expire_session());
+        if let Some(forgotten) = Rounds::forget(self.headers(), &self.cookies) {
+            set_cookie(response, &forgotten);
+        }
     }
 }
 
@@ -256,7 +265,8 @@ pub(super) fn unavailable() -> Response {
     problem.with_retry_after(RETRY_AFTER).into_response()
 }
 
-fn set_cookie(response: &mut Response, cookie: &str) {
+/// Adds a cookie to a response.
+pub(super) fn set_cookie(response: &mut Response, cookie: &str) {
     if let Ok(value) = HeaderValue::from_str(cookie) {
         response.headers_mut().append(SET_COOKIE, value);
     }

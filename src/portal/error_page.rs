@@ -11,7 +11,7 @@ use askama::Template as _;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct ErrorPages {
     look: Arc<Look>,
+    policy: Option<HeaderValue>,
 }
 
 /// Why a request is not answered as it was meant.
@@ -56,6 +57,12 @@ pub enum Fault {
         /// Where to sign in as someone else.
         switch_url: String,
     },
+    /// A front proxy asks that is not trusted.
+    UntrustedProxy,
+    /// A front proxy asks about what is not served here; says how, in a sentence for who set it up.
+    NotServed(&'static str),
+    /// A front proxy asks about the login page itself, which it should hand to us.
+    LoginGuarded,
     /// A second factor is asked for, and there is none.
     SecondFactorMissing,
     /// The upstream cannot be reached or does not speak HTTP.
@@ -101,7 +108,13 @@ impl ErrorPages {
     /// Error pages that look like all others.
     #[must_use]
     pub fn new(look: Arc<Look>) -> Self {
-        Self { look }
+        Self { look, policy: None }
+    }
+
+    /// The same for answers that are shown at origins whose pages are not ours: style and logo are at `origin`.
+    #[must_use]
+    pub fn at(&self, origin: &str) -> Self {
+        Self { look: Arc::new(self.look.at(origin)), policy: headers::policy_with_looks_from(origin) }
     }
 
     /// The response: HTML where `Accept` names `text/html`, else problem+json. The body stands for `HEAD` too; whoever
@@ -119,6 +132,9 @@ impl ErrorPages {
             headers::let_be_framed_here(headers);
         }
         headers::protect(headers);
+        if let Some(policy) = &self.policy {
+            headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+        }
         if let Some(seconds) = fault.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -210,6 +226,20 @@ impl Fault {
                 "No access",
                 "Your account may not see this page. If you need it, ask the site's administrator.",
             ),
+            Self::UntrustedProxy => words(
+                StatusCode::FORBIDDEN,
+                "untrusted_proxy",
+                "Not a trusted proxy",
+                "Only proxies whose addresses are in server.trusted_proxies are answered here.",
+            ),
+            Self::NotServed(detail) => words(StatusCode::FORBIDDEN, "not_served", "No access", detail),
+            Self::LoginGuarded => words(
+                StatusCode::FORBIDDEN,
+                "login_guarded",
+                "The login page is behind itself",
+                "The proxy in front asks for a login before it shows the login page. It must hand the login's own pages to the gateway \
+                 without asking first.",
+            ),
             Self::SecondFactorMissing => words(
                 StatusCode::FORBIDDEN,
                 "second_factor_missing",
@@ -263,7 +293,7 @@ impl Fault {
 mod tests {
     use super::*;
     use crate::portal::assets::{Assets, tests::plain_ui};
-    use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+    use http::header::{ACCEPT, CACHE_CONTROL};
 
     fn faults() -> Vec<Fault> {
         let hostile = || "/auth/login?rd=\"><svg onload=alert(1)>".to_owned();
@@ -277,6 +307,9 @@ mod tests {
             Fault::HeadersTooLarge,
             Fault::Unauthorized { login_url: hostile(), in_frame: true },
             Fault::Forbidden { switch_url: hostile() },
+            Fault::UntrustedProxy,
+            Fault::NotServed("No route of the gateway is for this host."),
+            Fault::LoginGuarded,
             Fault::SecondFactorMissing,
             Fault::BadGateway,
             Fault::GatewayTimeout,

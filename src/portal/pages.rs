@@ -3,9 +3,11 @@
 pub(super) mod account;
 pub(super) mod activity;
 pub(super) mod admin;
+mod circle;
 pub(super) mod confirm;
 pub mod demo_mail;
 pub(super) mod email;
+pub(super) mod explain;
 pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;

@@ -3,7 +3,7 @@
 pub(crate) mod site;
 
 use super::assets::{Assets, Look};
-use super::{Presence, Visit};
+use super::{Arrival, Presence, Visit};
 use crate::account::AccountId;
 use crate::clock::Timestamp;
 use crate::config::Settings;
@@ -35,6 +35,7 @@ pub(crate) fn visit(origin: &str) -> Visit {
         client: Some([192, 0, 2, 1].into()),
         request_id: "request-1".into(),
         session: Presence::Nobody,
+        arrival: Arrival { peer: Some([192, 0, 2, 1].into()), trusted: false, tls: scheme == "https", told_https: false },
     }
 }
 

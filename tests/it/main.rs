@@ -23,9 +23,15 @@ mod csrf;
 #[cfg(test)]
 mod email_confirmation;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod fail2ban;
 #[cfg(test)]
+mod forward_auth;
+#[cfg(test)]
 mod frame;
+#[cfg(test)]
+mod front_proxies;
 #[cfg(test)]
 mod identity_headers;
 #[cfg(test)]

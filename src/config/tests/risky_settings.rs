@@ -29,6 +29,8 @@ fn risky_settings_are_warned_of_and_accepted() {
     assert_eq!(warnings(&redis("redis://[::1]")), [""; 0]);
     check_warning("routes: [{host: a.test, upstream: sample}]\naccess: {rules: [{host: b.test, allow: deny}]}", "access.rules[0]");
     check_warning("routes: [{host: a.test, upstream: sample}]\ncookies: {domain: b.test}", "routes[0]");
+    check_warning("routes: [{host: a.test, upstream: none}]", "routes[0]");
+    check_warning(&with("server: {listen: ['127.0.0.1:8080'], ext_authz_grpc: '127.0.0.1:9092'}"), "server.ext_authz_grpc");
     check_warning(&with("access: {rules: [{path: /a, allow: public}, {path: /a/b, allow: deny}]}"), "access.rules[1]");
 }
 
@@ -56,4 +58,15 @@ fn a_forward_auth_host_must_share_the_portals_login() {
     };
     check(&yaml("x.a.test"), &[]);
     check(&yaml("b.test"), &["1:10: routes[0]: a host for forward-auth only must"]);
+}
+
+/// front-proxies.md 3.3: browsers refuse such a cookie, and the login goes round in a circle.
+#[test]
+fn a_cookie_for_a_domain_under_which_strangers_register_is_an_error() {
+    for domain in ["co.uk", "duckdns.org", "github.io", "Duckdns.ORG."] {
+        check_after_route(&format!("cookies: {{domain: {domain}}}"), &["2:19: cookies.domain: is a domain under which strangers register"]);
+    }
+    for domain in ["example.com", "mine.duckdns.org", "home.lan", "corp.internal", "example.co.uk"] {
+        assert_eq!(settings(&format!("cookies: {{domain: {domain}}}")).cookies.domain.as_deref(), Some(domain));
+    }
 }

@@ -1,11 +1,11 @@
 //! `{prefix}/login`: signing in, by form and by JSON.
 
-use super::{Problems, busy, forged, spelled_out, too_many, unavailable as outage};
+use super::{Problems, busy, circle, forged, spelled_out, too_many, unavailable as outage};
 use crate::account::{Account, Password};
 use crate::login::{Attempt, LoginError, SignedIn};
 use crate::portal::Presence;
 use crate::portal::assets::Look;
-use crate::portal::call::{Call, cross_site, rd_query, redirect, unavailable};
+use crate::portal::call::{Call, cross_site, rd_query, redirect, set_cookie, unavailable};
 use crate::portal::headers;
 use crate::portal::problem::Problem;
 use crate::portal::redirect::Onward;
@@ -53,9 +53,16 @@ struct Body {
 /// `GET`: the form; who is signed in goes on, unless they want to be someone else (`?switch`).
 pub(in crate::portal) async fn show(call: Call) -> Response {
     let onward = call.onward(&call.query);
+    if let Some(page) = circle::broken(&call, &onward) {
+        return page;
+    }
     match call.somebody() {
         Err(outage) => *outage,
-        Ok(Some(_)) if !call.query.has("switch") => redirect(StatusCode::SEE_OTHER, &onward.location),
+        Ok(Some(_)) if !call.query.has("switch") => {
+            let mut response = redirect(StatusCode::SEE_OTHER, &onward.location);
+            count_round(&call, &mut response, &onward);
+            response
+        }
         Ok(_) => form(&call, StatusCode::OK, &onward, Typed::default(), &Problems::default()),
     }
 }
@@ -73,13 +80,15 @@ async fn by_form(call: &Call, fields: &Fields) -> Response {
     let onward = call.onward(fields);
     let typed = Typed { username: fields.text("username"), remember: fields.has("remember") };
     if !call.is_genuine(fields) {
-        return form(call, StatusCode::FORBIDDEN, &onward, typed, &forged());
+        let problems = if call.cookies.secure && !call.visit.arrival.is_https() { plain_http() } else { forged() };
+        return form(call, StatusCode::FORBIDDEN, &onward, typed, &problems);
     }
     let attempt = attempt(call, typed.username.to_owned(), fields.text("password").to_owned(), typed.remember);
     match call.portal.login.sign_in(attempt).await {
         Ok(signed_in) => {
             let mut response = redirect(StatusCode::SEE_OTHER, &onward.location);
             call.give_session(&mut response, &signed_in);
+            count_round(call, &mut response, &onward);
             response
         }
         Err(LoginError::Invalid) => form(call, StatusCode::UNAUTHORIZED, &onward, typed, &invalid()),
@@ -97,6 +106,13 @@ async fn by_form(call: &Call, fields: &Fields) -> Response {
             call.note(&error);
             again_later(call, &onward, typed, &outage())
         }
+    }
+}
+
+/// Notes in the browser that it was sent on.
+fn count_round(call: &Call, response: &mut Response, onward: &Onward) {
+    if onward.asked {
+        set_cookie(response, &circle::rounds(call, onward).one_more(&call.cookies));
     }
 }
 
@@ -197,6 +213,14 @@ fn notice(query: &Fields) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// The browser kept none of our cookies, and here is why.
+fn plain_http() -> Problems {
+    let message = "Your browser keeps the cookies of this site over HTTPS only, and you came over plain HTTP. Open it with https://. (For \
+                   the administrator: cookies.secure or portal.url asks for HTTPS; a proxy that ends TLS must send X-Forwarded-Proto and \
+                   be in server.trusted_proxies.)";
+    Problems::general("plain_http", message)
 }
 
 /// Mails another link to an address that is still to be confirmed.

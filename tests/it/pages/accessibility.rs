@@ -8,8 +8,10 @@ use crate::support::mailbox::{Mailbox, with_mail};
 use crate::support::upstream::EchoUpstream;
 use portcullis::audit::Party;
 use portcullis::client::Client;
+use portcullis::clock::{Clock as _, SystemClock};
 use portcullis::invitation::{LIFETIME, NewInvitation};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 const LOOKS: [(u32, bool); 4] = [(320, false), (320, true), (1280, false), (1280, true)];
 
@@ -80,6 +82,13 @@ async fn start(upstream: &EchoUpstream) -> (TestGateway, Inspection) {
     (gateway, Inspection { browser, origin, problems: Vec::new() })
 }
 
+/// The cookie of a browser that was sent on to `place` many times just now.
+fn rounds(place: &str) -> String {
+    let now = SystemClock.now().0 / 1000;
+    let fingerprint: String = Sha256::digest(place.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("portcullis-rounds=9.{now}.{fingerprint}; path=/")
+}
+
 /// Issue "Must hold": axe-core finds no violation, light and dark, at 320 and 1280 px.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_for_strangers_is_accessible() {
@@ -100,6 +109,10 @@ async fn every_page_for_strangers_is_accessible() {
     assert_eq!(visit.title().await, "Error: Create an account – Portcullis");
     visit.inspect("register-wrong").await;
     visit.open("forgot", "/auth/forgot").await;
+    visit.browser.evaluate(&format!("document.cookie = {:?}", rounds("/wiki"))).await;
+    visit.open("login-circle", "/auth/login?rd=/wiki").await;
+    assert!(visit.title().await.starts_with("Signing in goes round"), "{}", visit.title().await);
+    visit.browser.client().delete_all_cookies().await.unwrap();
     visit.open("logout-nobody", "/auth/logout").await;
     visit.open("not-found", "/auth/nowhere").await;
     visit.open("bad-request", "/a%00b").await;
@@ -142,6 +155,25 @@ async fn every_page_for_users_is_accessible() {
     visit.open("forbidden", "/admins").await;
     visit.open("bad-gateway", "/gone").await;
     visit.open("broken-gateway", "/broken/garbage").await;
+    assert!(visit.problems.is_empty(), "{}", visit.problems.join("\n"));
+    visit.browser.close().await;
+}
+
+/// Issue "Must hold", as above.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_that_explains_is_accessible() {
+    let upstream = EchoUpstream::start().await;
+    let (gateway, mut visit) = start(&upstream).await;
+    gateway.app().administration.set_groups("ann", &["admins".to_owned()]).await.unwrap();
+    visit.browser.open(&format!("{}/auth/explain", visit.origin)).await;
+    visit.send(&[("username", "ann"), ("password", PASSWORD)]).await;
+    visit.inspect("explain").await;
+    visit.send(&[("url", "http://wiki.example.com/admins/a-page-with-a-rather-long-name"), ("user", "ann")]).await;
+    assert!(visit.browser.text("body").await.contains("Verdict: allow"));
+    visit.inspect("explain-answer").await;
+    visit.send(&[("ip", "home")]).await;
+    assert_eq!(visit.title().await, "Error: Who may see what – Portcullis");
+    visit.inspect("explain-wrong").await;
     assert!(visit.problems.is_empty(), "{}", visit.problems.join("\n"));
     visit.browser.close().await;
 }

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -33,6 +34,7 @@ pub struct FaultProxy {
 
 #[derive(Debug)]
 struct Shared {
+    connections: AtomicUsize,
     network: watch::Sender<Network>,
     cuts: watch::Sender<()>,
 }
@@ -42,11 +44,13 @@ impl FaultProxy {
     pub async fn start(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { network: watch::Sender::new(Network::Good), cuts: watch::Sender::new(()) });
+        let shared =
+            Arc::new(Shared { connections: AtomicUsize::new(0), network: watch::Sender::new(Network::Good), cuts: watch::Sender::new(()) });
         let accepting = tokio::spawn({
             let shared = shared.clone();
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
+                    shared.connections.fetch_add(1, Ordering::SeqCst);
                     if *shared.network.borrow() != Network::Refusing {
                         tokio::spawn(carry(stream, port, shared.clone()));
                     }
@@ -59,6 +63,11 @@ impl FaultProxy {
     /// Its port of 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// How many connections have been made over it.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// Makes the network so, for open connections too.

@@ -89,6 +89,12 @@ impl TestGateway {
         format!("http://{address}")
     }
 
+    /// Where Envoy's gRPC is answered; it must be configured.
+    pub fn ext_authz_origin(&self) -> String {
+        let address = self.running.ext_authz().and_then(server::BoundAddress::tcp).expect("the gRPC listener is on TCP");
+        format!("http://{address}")
+    }
+
     /// What it runs on, to look behind the door.
     pub fn app(&self) -> &Arc<App> {
         &self.app
