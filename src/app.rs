@@ -3,11 +3,12 @@
 //! `open_session_stores`.
 
 mod background;
+mod parts;
 pub mod reach;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
-use crate::administration::{Actor, Administration};
+use crate::administration::Administration;
 use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
 use crate::config::{MailTransport, RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
@@ -35,6 +36,7 @@ use crate::store::sqlite::{
 use crate::store::{CounterStore, OneTimeStore, StoreError};
 use crate::throttle::{CounterKeys, Throttle};
 use background::{Background, Work};
+use parts::Parts;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -165,116 +167,47 @@ impl App {
         });
         let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone()));
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
-        let login = Arc::new(Login {
-            accounts: Arc::clone(&accounts),
-            sessions: Arc::clone(&sessions),
-            hasher: hasher.clone(),
-            clock: Arc::clone(&clock),
-            throttle: Arc::clone(&throttle),
-            outbox: Arc::clone(&outbox),
-            audit: Arc::clone(&audit),
-            settings: settings.sessions,
-            verify_email: settings.accounts.verify_email,
-        });
-        let email_confirmation = Arc::new(EmailConfirmation {
-            accounts: Arc::clone(&accounts),
-            tokens: tokens.clone(),
-            outbox: Arc::clone(&outbox),
-            throttle: Arc::clone(&throttle),
-            audit: Arc::clone(&audit),
-            hasher: hasher.clone(),
-            clock: Arc::clone(&clock),
-            marks: marks.clone(),
-            prefix: settings.server.prefix.clone(),
-            sends_mail: settings.email.transport.is_some(),
-        });
-        let invitations = Arc::new(Invitations {
-            store: invitations,
-            accounts: Arc::clone(&accounts),
-            outbox: Arc::clone(&outbox),
-            audit: Arc::clone(&audit),
-            clock: Arc::clone(&clock),
-            settings: Arc::clone(&settings),
-        });
-        let recovery = Arc::new(Recovery {
-            accounts: Arc::clone(&accounts),
-            hasher: hasher.clone(),
-            clock: Arc::clone(&clock),
-            tokens,
-            outbox: Arc::clone(&outbox),
-            throttle: Arc::clone(&throttle),
-            audit: Arc::clone(&audit),
-            marks: marks.clone(),
-            login: Arc::clone(&login),
-            settings: settings.accounts.clone(),
-            prefix: settings.server.prefix.clone(),
-            sends_mail: settings.email.transport.is_some(),
-        });
+        let parts = Parts { settings, clock, accounts, sessions, marks, hasher, tokens, outbox, audit, lockout, throttle };
+
+        let (login, email_confirmation, invitations) = (parts.login(), parts.email_confirmation(), parts.invitations(invitations));
+        let recovery = parts.recovery(&login);
         let writer = Writer {
-            accounts: Arc::clone(&accounts),
+            accounts: Arc::clone(&parts.accounts),
             recovery: Arc::clone(&recovery),
             email_confirmation: Arc::clone(&email_confirmation),
-            marks: marks.clone(),
-            settings: Arc::clone(&settings),
+            marks: parts.marks.clone(),
+            settings: Arc::clone(&parts.settings),
         };
-        let mail_catcher: Option<Arc<MailCatcher>> = matches!(settings.email.transport, Some(MailTransport::Catcher)).then(Arc::default);
+        let catches = matches!(parts.settings.email.transport, Some(MailTransport::Catcher));
+        let mail_catcher: Option<Arc<MailCatcher>> = catches.then(Arc::default);
         let transport = match &mail_catcher {
-            Some(catcher) => Some(caught_by(catcher, &clock)),
-            None => mail_transport(&settings),
+            Some(catcher) => Some(caught_by(catcher, &parts.clock)),
+            None => mail_transport(&parts.settings),
         };
         Ok(Arc::new(Self {
+            delivery: Delivery::new(Arc::clone(&parts.outbox), writer, transport, Arc::clone(&parts.clock)),
+            cookie_key: CookieKey::derive(&secret, parts.settings.secret_previous.as_ref()),
+            registration: parts.registration(&invitations, &email_confirmation),
+            profile: parts.profile(),
+            administration: parts.administration(),
+            login,
             recovery,
-            delivery: Delivery::new(Arc::clone(&outbox), writer, transport, Arc::clone(&clock)),
-            mail_catcher,
-            registration: Arc::new(Registration {
-                accounts: Arc::clone(&accounts),
-                hasher: hasher.clone(),
-                clock: Arc::clone(&clock),
-                invitations: Arc::clone(&invitations),
-                email_confirmation: Arc::clone(&email_confirmation),
-                throttle: Arc::clone(&throttle),
-                audit: Arc::clone(&audit),
-                settings: settings.accounts.clone(),
-            }),
             email_confirmation,
             invitations,
+            mail_catcher,
             counters,
             one_time,
             letters,
-            cookie_key: CookieKey::derive(&secret, settings.secret_previous.as_ref()),
-            login,
-            profile: Arc::new(Profile {
-                accounts: Arc::clone(&accounts),
-                sessions: Arc::clone(&sessions),
-                hasher: hasher.clone(),
-                throttle: Arc::clone(&throttle),
-                audit: Arc::clone(&audit),
-                outbox: Arc::clone(&outbox),
-                clock: Arc::clone(&clock),
-                accounts_settings: settings.accounts.clone(),
-                session_settings: settings.sessions,
-            }),
-            administration: Arc::new(Administration {
-                accounts: Arc::clone(&accounts),
-                hasher: hasher.clone(),
-                clock: Arc::clone(&clock),
-                settings: settings.accounts.clone(),
-                marks: marks.clone(),
-                audit: Arc::clone(&audit),
-                outbox: Arc::clone(&outbox),
-                lockout: Arc::clone(&lockout),
-                actor: Actor::operator(),
-            }),
-            throttle,
-            audit,
-            outbox,
-            settings,
-            clock,
             secret,
-            accounts,
-            sessions,
-            hasher,
-            marks,
+            settings: parts.settings,
+            clock: parts.clock,
+            accounts: parts.accounts,
+            sessions: parts.sessions,
+            hasher: parts.hasher,
+            marks: parts.marks,
+            throttle: parts.throttle,
+            audit: parts.audit,
+            outbox: parts.outbox,
             background: Mutex::default(),
         }))
     }
