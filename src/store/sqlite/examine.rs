@@ -24,6 +24,7 @@ pub fn examine(path: &Path) -> Result<(), StoreError> {
     let describe = |error: rusqlite::Error| database::cannot_use(path, &error);
     let connection = Connection::open_with_flags(path, flags).map_err(describe)?;
     connection.busy_timeout(database::LOCK_PATIENCE).map_err(describe)?;
+    let _tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(describe)?;
     schema::check_owner(&connection, path)?;
     schema::check_version(&connection, path)
 }
