@@ -206,10 +206,11 @@ impl Call {
 
     /// Gives the browser the cookie of a new session, and one by which it is known the next time.
     pub(super) fn give_session(&self, response: &mut Response, signed_in: &SignedIn) {
-        self.remember_browser(response, &signed_in.account);
         let keep = signed_in.session.remember.then_some(self.portal.settings.sessions.remember_for);
         let value = self.portal.cookie_key.seal(&signed_in.id);
+        // First, for clients and front proxies that look at one cookie of an answer only (nginx: `$upstream_http_set_cookie`).
         set_cookie(response, &self.cookies.set_session(&value, keep));
+        self.remember_browser(response, &signed_in.account);
     }
 
     /// Lets the browser be known the next time as one that has signed in to this account, or has made it.

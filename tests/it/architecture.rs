@@ -46,7 +46,7 @@ fn axum_is_known_to_our_own_pages_only() {
 
 #[test]
 fn envoys_protocol_is_known_to_its_endpoint_only() {
-    only_in("tonic", &["gateway/verify/ext_authz.rs", "server/ext_authz.rs"]);
+    only_in("tonic::", &["gateway/verify/ext_authz.rs", "server/ext_authz.rs"]);
     only_in("envoy_types", &["gateway/verify/ext_authz.rs", "server/ext_authz.rs"]);
 }
 

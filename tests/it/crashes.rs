@@ -78,7 +78,8 @@ impl Machines {
              admin: {{ listen: '127.0.0.1:0' }}\n\
              secret: not-much-of-a-secret-but-long-enough-for-tests\n\
              stores: {{ users: 'mongodb://127.0.0.1:{}/gate', sessions: 'redis://127.0.0.1:{}' }}\n\
-             accounts: {{ registration: open }}\n\
+             accounts: {{ registration: open, lockout: {{ failures: 0 }} }}\n\
+             rate_limit: {{ attempts: 0, per_client: 0 }}\n\
              routes: [{{ upstream: sample }}]\n",
             to_mongo.port(),
             to_redis.port()

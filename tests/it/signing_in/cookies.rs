@@ -42,7 +42,7 @@ async fn over_plain_http_cookies_are_host_only_and_hidden_from_scripts() {
     let (page, login) = answers(&gateway, "127.0.0.1", &[]).await;
     assert_eq!(flags(&page, "portcullis-csrf").unwrap(), "HttpOnly; Path=/; SameSite=Lax");
     assert_eq!(flags(&login, COOKIE).unwrap(), "HttpOnly; Path=/; SameSite=Lax");
-    assert_eq!((names(&page), names(&login)), (vec!["portcullis-csrf"], vec![COOKIE]));
+    assert_eq!((names(&page), names(&login)), (vec!["portcullis-csrf"], vec![COOKIE, "portcullis-device"]));
 }
 
 /// threats S08: the scheme is the client's word only through a proxy that is trusted.
@@ -54,12 +54,14 @@ async fn over_https_cookies_are_secure_and_bound_to_the_host() {
     let (page, login) = answers(&trusting, "127.0.0.1", &https).await;
     assert_eq!(flags(&page, "__Host-portcullis-csrf").unwrap(), "HttpOnly; Path=/; SameSite=Lax; Secure");
     assert_eq!(flags(&login, "__Host-portcullis").unwrap(), "HttpOnly; Path=/; SameSite=Lax; Secure");
-    assert_eq!((names(&page).len(), names(&login).len()), (1, 1));
+    assert_eq!(names(&login), ["__Host-portcullis", "__Host-portcullis-device"]);
+    assert_eq!(flags(&login, "__Host-portcullis-device").unwrap(), "HttpOnly; Path=/; SameSite=Lax; Secure");
+    assert_eq!(names(&page).len(), 1);
     let (page, login) = answers(&trusting, "127.0.0.1", &[]).await;
-    assert_eq!((names(&page), names(&login)), (vec!["portcullis-csrf"], vec![COOKIE]));
+    assert_eq!((names(&page), names(&login)), (vec!["portcullis-csrf"], vec![COOKIE, "portcullis-device"]));
     let doubting = TestGateway::in_front_of(&upstream).user("alice", &[]).start().await;
     let (page, login) = answers(&doubting, "127.0.0.1", &https).await;
-    assert_eq!((names(&page), names(&login)), (vec!["portcullis-csrf"], vec![COOKIE]));
+    assert_eq!((names(&page), names(&login)), (vec!["portcullis-csrf"], vec![COOKIE, "portcullis-device"]));
 }
 
 /// threats S08: a cookie of the other scheme's name is not read.
