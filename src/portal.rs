@@ -51,7 +51,7 @@ use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use pages::{
-    account, activity, admin, confirm, demo_mail, email, explain, forgot, login, logout, password, register, reset, sessions, verify_email,
+    account, activity, admin, confirm, demo_mail, email, forgot, login, logout, password, register, reset, sessions, verify_email,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -267,7 +267,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/admin/invitations", get(admin::invitations::show).post(admin::invitations::submit))
         .route("/profile", get(account::profile))
         .route("/session", get(account::session))
-        .route("/explain", get(explain::show))
+        .route("/explain", get(admin::explain::show))
         .route("/assets/{name}", get(asset));
     Router::new()
         .nest(&portal.look.prefix, own)

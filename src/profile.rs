@@ -82,14 +82,6 @@ impl Profile {
         self.accounts.find(id).await
     }
 
-    /// The account of this name.
-    ///
-    /// # Errors
-    /// When the store failed.
-    pub async fn named(&self, username: &Username) -> Result<Option<Account>, StoreError> {
-        self.accounts.find_by_username(username).await
-    }
-
     /// Changes profile values; the account's sessions carry them before this returns.
     ///
     /// # Errors

@@ -151,8 +151,14 @@ impl Gateway {
         self.0.routes.is_own_page(facts) && portal.is_none_or(|portal| portal.host == facts.host)
     }
 
+    /// Back to where a browser can go: to the page that a form stands on, not to where the form was sent.
     fn switch_url(&self, asked: Asked<'_>) -> String {
-        self.login_url(asked, Some(asked.facts.target.as_str()), Manner::Switch)
+        let Asked { facts, headers, .. } = asked;
+        let back = match facts.method {
+            Method::GET | Method::HEAD => Some(facts.target.as_str().to_owned()),
+            _ => exchange::same_origin_referer(headers, facts),
+        };
+        self.login_url(asked, back.as_deref(), Manner::Switch)
     }
 
     /// Address of the login page, and from there `back`, a path and query on the request's own host: both as a path where

@@ -7,7 +7,6 @@ mod circle;
 pub(super) mod confirm;
 pub mod demo_mail;
 pub(super) mod email;
-pub(super) mod explain;
 pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;

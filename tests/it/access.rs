@@ -183,6 +183,17 @@ async fn who_may_not_pass_is_told_why_and_offered_another_sign_in() {
     assert_eq!(page.status, 403);
     assert!(page.text().contains("href=\"/auth/login?switch&#38;rd=%2Fgroup%2Fx%3Fa%3D1%26b%3D2\""), "{}", page.text());
     assert_eq!((page.header("cache-control"), page.header("www-authenticate")), (Some("no-store"), None));
+    let form = browser.url("/group/send");
+    let referer = format!("{}/group/form?a=1", gateway.origin());
+    for (headers, back) in [(&[HTML, FORM, ("referer", &*referer)][..], "&#38;rd=%2Fgroup%2Fform%3Fa%3D1\""), (&[HTML, FORM], "\"")] {
+        let page = browser.agent.send(Method::POST, &form, headers, "a=1").await;
+        let link = format!("href=\"/auth/login?switch{back}");
+        assert!(
+            page.status == 403 && page.text().contains(&link),
+            "a form leads back to its page, never to where it was sent: {}",
+            page.text()
+        );
+    }
     let mut api = gateway.api();
     for (path, code) in [("/deny", "urn:portcullis:forbidden"), ("/factor", "urn:portcullis:second_factor_missing")] {
         let answer = api.get(path).await;

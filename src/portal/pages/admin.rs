@@ -2,6 +2,7 @@
 //! reached by anybody else (ASVS V8.2.1, V8.2.2).
 
 pub(in crate::portal) mod activity;
+pub(in crate::portal) mod explain;
 pub(in crate::portal) mod invitations;
 pub(in crate::portal) mod sessions;
 pub(in crate::portal) mod user;

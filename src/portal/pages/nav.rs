@@ -21,6 +21,7 @@ pub(super) enum Here {
     AllSessions,
     Invitations,
     AllActivity,
+    Explain,
     /// A page that is on the way to another one.
     Elsewhere,
 }
@@ -50,11 +51,12 @@ const OWN: [Place; 5] = [
     Place { here: Here::Activity, path: "/account/activity", text: "Activity" },
 ];
 
-const ADMINISTRATION: [Place; 4] = [
+const ADMINISTRATION: [Place; 5] = [
     Place { here: Here::Users, path: "/admin/users", text: "Users" },
     Place { here: Here::AllSessions, path: "/admin/sessions", text: "All sessions" },
     Place { here: Here::Invitations, path: "/admin/invitations", text: "Invitations" },
     Place { here: Here::AllActivity, path: "/admin/activity", text: "All activity" },
+    Place { here: Here::Explain, path: "/explain", text: "Who may see what" },
 ];
 
 impl Nav {

@@ -1,19 +1,21 @@
 //! `{prefix}/explain`: for administrators, why a request of somebody would pass or not, and what was believed of the
 //! headers of the request at hand.
 
-use crate::account::{Account, Username};
+use super::Admin;
+use crate::account::Account;
+use crate::administration::AdministrationError;
 use crate::explain::{Explanation, Person, Question};
 use crate::portal::assets::Look;
 use crate::portal::call::Call;
-use crate::portal::error_page::Fault;
-use crate::store::StoreError;
+use crate::portal::pages::nav::{Here, Nav};
 use axum::response::Response;
 use http::StatusCode;
 
 #[derive(askama::Template)]
-#[template(path = "explain.html")]
+#[template(path = "admin/explain.html")]
 struct Page<'a> {
     look: &'a Look,
+    nav: Nav,
     url: &'a str,
     method: &'a str,
     user: &'a str,
@@ -44,38 +46,28 @@ struct Header {
 const SHOWN: usize = 200;
 
 /// `GET`: the form, and the answer where something was asked. It changes nothing, so an answer can be linked to.
-pub(in crate::portal) async fn show(call: Call) -> Response {
-    match call.somebody() {
-        Err(outage) => return *outage,
-        Ok(None) => return call.to_login(StatusCode::FOUND, "", "/explain"),
-        Ok(Some((_, session))) if !session.user.groups.contains(&call.portal.settings.accounts.admin_group) => {
-            let prefix = &call.portal.look.prefix;
-            return call.fault(&Fault::Forbidden { switch_url: format!("{prefix}/login?switch&rd={prefix}/explain") });
-        }
-        Ok(Some(_)) => {}
-    }
-    match page(&call).await {
-        Ok(page) => call.page(StatusCode::OK, &page),
-        Err(error) => {
-            call.note(&error);
-            call.fault(&Call::outage())
-        }
+pub(in crate::portal) async fn show(admin: Admin) -> Response {
+    match page(&admin).await {
+        Ok(page) => admin.call.page(StatusCode::OK, &page),
+        Err(error) => admin.fault(&error),
     }
 }
 
-async fn page(call: &Call) -> Result<Page<'_>, StoreError> {
+async fn page(admin: &Admin) -> Result<Page<'_>, AdministrationError> {
+    let call = &admin.call;
     let query = &call.query;
     let (user, ip) = (query.text("user").trim(), query.text("ip").trim());
     let method = Some(query.text("method").trim()).filter(|method| !method.is_empty()).unwrap_or("GET");
     let client = ip.parse().ok().map(|address: std::net::IpAddr| address.to_canonical());
     let bad_ip = !ip.is_empty() && client.is_none();
-    let account = if user.is_empty() { None } else { find(call, user).await? };
+    let account = if user.is_empty() { None } else { find(admin, user).await? };
     let mfa = query.has("mfa");
     let person = (!user.is_empty()).then(|| person(user, account.as_ref(), mfa));
     let question = Question { method: method.to_owned(), url: query.text("url").trim().to_owned(), person, client };
     let asked = !question.url.is_empty() && !bad_ip;
     Ok(Page {
         look: &call.portal.look,
+        nav: admin.nav(Here::Explain),
         url: query.text("url"),
         method,
         user,
@@ -89,10 +81,11 @@ async fn page(call: &Call) -> Result<Page<'_>, StoreError> {
     })
 }
 
-async fn find(call: &Call, user: &str) -> Result<Option<Account>, StoreError> {
-    match Username::parse(user) {
-        Ok(name) => call.portal.profile.named(&name).await,
-        Err(_) => Ok(None),
+async fn find(admin: &Admin, user: &str) -> Result<Option<Account>, AdministrationError> {
+    match admin.administration.find(user).await {
+        Ok(account) => Ok(Some(account)),
+        Err(AdministrationError::NotFound) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -170,6 +163,7 @@ mod tests {
         let question = Question { method: HOSTILE.into(), url: HOSTILE.into(), person: Some(person), client: None };
         let page = Page {
             look: &look,
+            nav: Nav::sample(Here::Explain),
             url: HOSTILE,
             method: HOSTILE,
             user: HOSTILE,
