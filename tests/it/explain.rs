@@ -214,7 +214,10 @@ async fn administrators_see_on_a_page_which_rule_decides_for_a_user() {
     let origin = gateway.origin_as("wiki.example.com");
     let mut stranger = Browser::new(&origin);
     let answer = stranger.open("/auth/explain?url=https://wiki.example.com/&user=ann").await;
-    assert_eq!((answer.status, answer.location()), (302, "/auth/login?rd=%2Fauth%2Fexplain"));
+    assert_eq!(
+        (answer.status, answer.location()),
+        (302, "/auth/login?rd=%2Fauth%2Fexplain%3Furl%3Dhttps%3A%2F%2Fwiki.example.com%2F%26user%3Dann")
+    );
     let mut bob = Browser::new(&origin);
     bob.sign_in("/", "bob", PASSWORD).await;
     let refused = bob.open("/auth/explain?url=https://wiki.example.com/&user=ann").await;
