@@ -117,7 +117,7 @@ impl Profile {
         self.tell_owner(&account, client).await;
         let signed_in = self.renew(session, &before, &account).await?;
         self.marks().carry_out(&mut account).await?;
-        self.throttle.lift(account.id).await;
+        self.throttle.lift(account.id, client).await;
         Ok(SignedIn { account, ..signed_in })
     }
 

@@ -117,10 +117,12 @@ impl Throttle {
         }
     }
 
-    /// Ends the account's lock, since its password has changed. Best effort: it ends by itself.
-    pub async fn lift(&self, account: AccountId) {
-        if let Err(error) = self.lockout.lift(account).await {
-            tracing::warn!(%error, %account, "a lock after too many failures could not be lifted, it ends by itself");
+    /// Ends the account's lock, and forgets this client's failures for it, since its owner has just set another password there.
+    /// Best effort: both end by themselves.
+    pub async fn lift(&self, account: AccountId, client: &Client) {
+        let failures = self.of_client_and_account(client, &Target::subject_of(account)).key;
+        if let Err(error) = self.lockout.lift(account).await.and(self.counters.clear(&[failures]).await) {
+            tracing::warn!(%error, %account, "what was counted against an account could not be forgotten, it ends by itself");
         }
     }
 
@@ -145,7 +147,7 @@ impl Throttle {
             Some(device) => Budget { policy: Policy::Device, charge: self.lockout.failure_of(device, target) },
             None => self.unless_locked(target, now).await?,
         };
-        let attempts = self.charge("attempts", &[&network(client), target.subject()], self.attempts());
+        let attempts = self.of_client_and_account(client, target.subject());
         let budgets = [Budget { policy: Policy::Attempts, charge: attempts }, self.of_client(client), failure];
         let (admission, counted) = self.take(endpoint, budgets.into(), now).await?;
         let is_last = device.is_none() && counted.last().is_some_and(|(policy, counted)| *policy == Policy::Lockout && counted.left == 0);
@@ -214,6 +216,10 @@ impl Throttle {
             Endpoint::Login | Endpoint::CurrentPassword | Endpoint::ResetConfirm => "requests",
         };
         Budget { policy: Policy::Requests, charge: self.charge(what, &[&network(client)], self.attempts()) }
+    }
+
+    fn of_client_and_account(&self, client: &Client, subject: &str) -> Charge {
+        self.charge("attempts", &[&network(client), subject], self.attempts())
     }
 
     fn of_client(&self, client: &Client) -> Budget {

@@ -62,7 +62,7 @@ impl Recovery {
         let mut account = self.spend(&token, &new.password).await?;
         self.audit.record(Event::by(Party::from(&account), Action::PasswordReset, Outcome::Success, &new.client));
         self.tell_owner(&account, &new.client).await;
-        self.throttle.lift(account.id).await;
+        self.throttle.lift(account.id, &new.client).await;
         self.marks.carry_out(&mut account).await?;
         Ok(account)
     }

@@ -119,3 +119,22 @@ async fn guessing_tokens_is_limited_and_holds_up_no_link() {
     let mut browser = gateway.browser();
     assert_eq!(set_password(&mut browser, &link, NEW).await.status, 303);
 }
+
+/// S2.3, threats G08: forgetting and guessing come first, the link after; then the new password is to work at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_guessed_too_often_signs_in_with_the_new_password_at_once() {
+    let gateway = mailing(TestGateway::with("routes: [{ path: /, upstream: sample }]")).user("ann", &[]).limited().start().await;
+    let mut mailbox = Mailbox::of(&gateway);
+    let mut api = gateway.api();
+    let login = |password: &str| serde_json::json!({ "username": "ann", "password": password });
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(api.post("/auth/login", &login("Wrong-guess-1")).await.status);
+    }
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 429]);
+    let link = link(&gateway, &mut mailbox, "ann@example.com").await;
+    let token = link.split_once("token=").unwrap().1;
+    let body = serde_json::json!({ "token": token, "password": NEW });
+    assert_eq!(api.post("/api/auth/password-reset/confirm", &body).await.status, 200);
+    assert_eq!(api.post("/auth/login", &login(NEW)).await.status, 200);
+}
