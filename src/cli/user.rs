@@ -163,6 +163,9 @@ fn json_row(account: &Account) -> serde_json::Value {
         "avatarUrl": account.avatar_url,
         "groups": group_names(account),
         "locked": account.locked,
+        "lockedUntil": account.locked_until.map(rfc3339),
+        "resetRequestedAt": account.reset_requested_at.map(rfc3339),
+        "resetRequests": account.reset_requests,
         "createdAt": rfc3339(account.created_at),
     })
 }
@@ -194,6 +197,9 @@ fn as_lines(account: &Account) -> String {
         ("groups", group_names(account).join(",")),
         ("locked", if account.locked { "yes" } else { "no" }.to_owned()),
         ("created", rfc3339(account.created_at)),
+        ("locked until", account.locked_until.map(rfc3339).unwrap_or_default()),
+        ("reset requested", account.reset_requested_at.map(rfc3339).unwrap_or_default()),
+        ("reset requests", account.reset_requests.to_string()),
     ];
     lines.iter().fold(String::new(), |text, (name, value)| text + format!("{name}: {value}").trim_end() + "\n")
 }
@@ -261,6 +267,7 @@ mod tests {
         assert!(list[0].get("password").is_none());
     }
 
+    /// S2.6
     #[test]
     fn an_account_is_shown_and_its_groups_are_replaced() {
         let terminal = Terminal::new();
@@ -268,6 +275,7 @@ mod tests {
         let shown = terminal.run("show ALICE@example.com").unwrap();
         let expected = format!("id: {id}username: alice\nemail: alice@example.com\nname:\ngroups: staff\nlocked: no\ncreated: ");
         assert!(shown.starts_with(&expected), "{shown}");
+        assert!(shown.ends_with("locked until:\nreset requested:\nreset requests: 0\n"), "{shown}");
         assert_eq!(terminal.run("set-groups alice ops admins ops").unwrap(), "groups set\n");
         let shown: serde_json::Value = serde_json::from_str(&terminal.run("show alice --json").unwrap()).unwrap();
         assert_eq!((&shown["username"], &shown["groups"]), (&serde_json::json!("alice"), &serde_json::json!(["ops", "admins"])));
