@@ -465,6 +465,8 @@ pub struct Route {
     pub encoded_slashes: bool,
     /// Other origins whose pages may open a WebSocket.
     pub websocket_origins: Vec<String>,
+    /// Whether a form whose sender's session has expired is kept until they have signed in again.
+    pub park_forms: bool,
     /// `Authorization` for an application that wants its own: the header's whole value.
     pub basic_auth: Option<HeaderValue>,
 }
