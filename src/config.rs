@@ -442,6 +442,7 @@ pub enum HashAlgorithm {
 
 /// One of `routes`.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the file")]
 pub struct Route {
     /// Hosts it serves; `None` for any.
     pub host: Option<HostPattern>,
