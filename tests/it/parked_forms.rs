@@ -230,7 +230,7 @@ async fn the_offer_is_accessible_and_a_browser_sends_the_form_as_it_was() {
         browser.fill("input[name=password]", PASSWORD).await;
         browser.submit("form button.button").await;
     };
-    let long = "a-name-that-is-much-longer-than-a-small-screen-is-wide-and-has-no-gap-to-break-it-at";
+    let long = "a_name_that_is_much_longer_than_a_small_screen_is_wide_and_has_no_gap_to_break_it_at_all";
     let form = format!(
         r#"<form method="post" action="/save"><input name="title"><input name="{long}"><button class="button">Save</button></form>"#
     );
