@@ -20,6 +20,7 @@ use crate::login::Login;
 use crate::mail::{
     CatcherTransport, Delivery, FileTransport, LogTransport, MailCatcher, Outbox, OutboxStore, SmtpTransport, Transport, Writer,
 };
+use crate::parked_forms::{ParkedForms, SENDER_KNOWN_FOR};
 use crate::portal::UseCases;
 use crate::profile::Profile;
 use crate::recovery::Recovery;
@@ -79,6 +80,8 @@ pub struct App {
     pub recovery: Arc<Recovery>,
     /// Showing addresses to be one's own.
     pub email_confirmation: Arc<EmailConfirmation>,
+    /// Forms that wait for a sign-in.
+    pub parked_forms: Arc<ParkedForms>,
     /// Limits of attempts.
     pub throttle: Arc<Throttle>,
     /// Who did what.
@@ -184,7 +187,10 @@ impl App {
             Some(catcher) => Some(caught_by(catcher, &parts.clock)),
             None => mail_transport(&parts.settings),
         };
+        let parked_forms =
+            ParkedForms { sessions: Arc::clone(&parts.sessions), store: Arc::clone(&one_time), clock: Arc::clone(&parts.clock) };
         Ok(Arc::new(Self {
+            parked_forms: Arc::new(parked_forms),
             delivery: Delivery::new(Arc::clone(&parts.outbox), writer, transport, Arc::clone(&parts.clock)),
             cookie_key: CookieKey::derive(&secret, parts.settings.secret_previous.as_ref()),
             registration: parts.registration(&invitations, &email_confirmation),
@@ -223,6 +229,7 @@ impl App {
             invitations: Arc::clone(&self.invitations),
             recovery: Arc::clone(&self.recovery),
             email_confirmation: Arc::clone(&self.email_confirmation),
+            parked_forms: Arc::clone(&self.parked_forms),
             throttle: Arc::clone(&self.throttle),
             audit: Arc::clone(&self.audit),
             outbox: Arc::clone(&self.outbox),
@@ -315,16 +322,17 @@ fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserS
 }
 
 fn open_session_stores(role: Role, settings: &Settings, databases: &mut Databases) -> Result<SessionStores, StoreError> {
+    let remembered = if settings.routes.iter().any(|route| route.park_forms) { SENDER_KNOWN_FOR } else { Duration::ZERO };
     match &settings.stores.sessions {
         SessionStoreKind::Memory => Ok(SessionStores {
-            sessions: Arc::new(MemorySessions::default()),
+            sessions: Arc::new(MemorySessions::default().remembering(remembered)),
             counters: Arc::new(MemoryCounters::default()),
             one_time: Arc::new(MemoryOneTime::default()),
         }),
         SessionStoreKind::Sqlite(path) => {
             let database = databases.open(path)?;
             Ok(SessionStores {
-                sessions: Arc::new(SqliteSessions::new(Arc::clone(&database), settings.sessions.cache)),
+                sessions: Arc::new(SqliteSessions::new(Arc::clone(&database), settings.sessions.cache).remembering(remembered)),
                 counters: Arc::new(SqliteCounters::new(Arc::clone(&database))),
                 one_time: Arc::new(SqliteOneTime::new(database)),
             })
@@ -337,7 +345,7 @@ fn open_session_stores(role: Role, settings: &Settings, databases: &mut Database
             }
             let (link, prefix) = (Arc::new(link), &settings.stores.redis_prefix);
             Ok(SessionStores {
-                sessions: Arc::new(RedisSessions::new(Arc::clone(&link), prefix)),
+                sessions: Arc::new(RedisSessions::new(Arc::clone(&link), prefix).remembering(remembered)),
                 counters: Arc::new(RedisCounters::new(Arc::clone(&link), prefix)),
                 one_time: Arc::new(RedisOneTime::new(link, prefix)),
             })

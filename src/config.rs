@@ -442,6 +442,7 @@ pub enum HashAlgorithm {
 
 /// One of `routes`.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the file")]
 pub struct Route {
     /// Hosts it serves; `None` for any.
     pub host: Option<HostPattern>,
@@ -465,6 +466,8 @@ pub struct Route {
     pub encoded_slashes: bool,
     /// Other origins whose pages may open a WebSocket.
     pub websocket_origins: Vec<String>,
+    /// Whether a form whose sender's session has expired is kept until they have signed in again.
+    pub park_forms: bool,
     /// `Authorization` for an application that wants its own: the header's whole value.
     pub basic_auth: Option<HeaderValue>,
 }

@@ -277,6 +277,10 @@ impl SessionStore for Overtaken {
         self.inner.find(key, now).await
     }
 
+    async fn find_expired(&self, key: &SessionKey, now: Timestamp) -> Result<Option<crate::account::AccountId>, StoreError> {
+        self.inner.find_expired(key, now).await
+    }
+
     async fn rotate(&self, old: &SessionKey, new: SessionKey, session: &Session) -> Result<bool, StoreError> {
         self.inner.rotate(old, new, session).await
     }

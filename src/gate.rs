@@ -4,7 +4,7 @@
 use crate::clock::{SharedClock, Timestamp};
 use crate::policy::{Access, Caller, Destination, Policy, User, Verdict};
 use crate::portal::Presence;
-use crate::session::{CookieKey, SessionKey, SessionStore};
+use crate::session::{CookieKey, SessionId, SessionKey, SessionStore};
 use http::HeaderMap;
 use http::header::COOKIE;
 use std::sync::Arc;
@@ -45,9 +45,7 @@ impl Gate {
 
     /// Who the request's session cookie, under this name, speaks for.
     pub async fn presence(&self, headers: &HeaderMap, cookie_name: &str) -> Presence {
-        let Some(id) = single_cookie(headers, cookie_name).and_then(|value| self.cookie_key.open(value)) else {
-            return Presence::Nobody;
-        };
+        let Some(id) = self.session_id(headers, cookie_name) else { return Presence::Nobody };
         let key = id.key();
         match self.sessions.find(&key, self.clock.now()).await {
             Ok(Some(session)) => Presence::Somebody { key, session },
@@ -57,6 +55,12 @@ impl Gate {
                 Presence::Unknown
             }
         }
+    }
+
+    /// The id in the request's session cookie, under this name, if we made it; of a session that lives or not.
+    #[must_use]
+    pub fn session_id(&self, headers: &HeaderMap, cookie_name: &str) -> Option<SessionId> {
+        single_cookie(headers, cookie_name).and_then(|value| self.cookie_key.open(value))
     }
 
     /// Notes activity of whoever is there, if the last one noted is old enough.

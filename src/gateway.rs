@@ -10,6 +10,7 @@ mod forward;
 mod head;
 mod identities;
 mod joined;
+mod parking;
 mod routes;
 mod upstream;
 mod verify;
@@ -23,6 +24,7 @@ use crate::app::App;
 use crate::config::Settings;
 use crate::gate::{Activity, Gate};
 use crate::identity::Identity;
+use crate::parked_forms::ParkedForms;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
 use async_trait::async_trait;
@@ -52,6 +54,7 @@ pub struct Gateway(Arc<Parts>);
 struct Parts {
     settings: Arc<Settings>,
     gate: Gate,
+    parked_forms: Arc<ParkedForms>,
     routes: Routes,
     portal: axum::Router,
     error_pages: ErrorPages,
@@ -89,6 +92,7 @@ impl Gateway {
         let methods = settings.server.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
         Self(Arc::new(Parts {
             gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
+            parked_forms: Arc::clone(&app.parked_forms),
             routes,
             portal,
             front_error_pages: settings.portal.url.as_ref().map_or_else(|| error_pages.clone(), |url| error_pages.at(&url.origin())),
@@ -175,7 +179,7 @@ impl Gateway {
     /// Judges a request for an upstream. `None`: it goes on.
     async fn pass_on(
         &self,
-        exchange: &Exchange,
+        exchange: &mut Exchange,
         passage: &mut Passage,
         facts: &Facts,
         route: usize,
@@ -190,6 +194,10 @@ impl Gateway {
                 passage.activity = pass.activity;
                 passage.private = pass.private;
                 Ok(None)
+            }
+            Outcome::SignIn(sign_in) if sign_in.status == 303 => {
+                let parked = self.park(exchange, facts, route).await?;
+                Ok(Some(parked.unwrap_or_else(|| redirect(sign_in.status, &sign_in.location))))
             }
             Outcome::SignIn(sign_in) => Ok(Some(redirect(sign_in.status, &sign_in.location))),
             Outcome::Refuse(fault) => Err(fault),

@@ -30,6 +30,7 @@ pub mod lockout;
 pub mod logging;
 pub mod login;
 pub mod mail;
+pub mod parked_forms;
 pub mod policy;
 pub mod portal;
 pub mod profile;

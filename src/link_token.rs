@@ -38,7 +38,13 @@ impl LinkToken {
     /// A new one.
     #[must_use]
     pub fn random() -> Self {
-        Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(crate::entropy::random_bytes::<32>())))
+        Self::of(crate::entropy::random_bytes())
+    }
+
+    /// One of these bytes, which nobody else can know.
+    #[must_use]
+    pub fn of(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes)))
     }
 
     /// What somebody presents, if it looks like a token at all.

@@ -36,6 +36,7 @@ use crate::host::Host;
 use crate::invitation::Invitations;
 use crate::login::Login;
 use crate::mail::{MailCatcher, Outbox};
+use crate::parked_forms::ParkedForms;
 use crate::profile::Profile;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
@@ -51,7 +52,7 @@ use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use pages::{
-    account, activity, admin, confirm, demo_mail, email, forgot, login, logout, password, register, reset, sessions, verify_email,
+    account, activity, admin, confirm, demo_mail, email, forgot, login, logout, parked, password, register, reset, sessions, verify_email,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -141,6 +142,8 @@ pub struct Portal {
     pub recovery: Arc<Recovery>,
     /// Showing addresses to be one's own.
     pub email_confirmation: Arc<EmailConfirmation>,
+    /// Forms that wait for a sign-in.
+    pub parked_forms: Arc<ParkedForms>,
     /// Limits of attempts.
     pub throttle: Arc<Throttle>,
     /// Who did what.
@@ -181,6 +184,8 @@ pub struct UseCases {
     pub recovery: Arc<Recovery>,
     /// Showing addresses to be one's own.
     pub email_confirmation: Arc<EmailConfirmation>,
+    /// Forms that wait for a sign-in.
+    pub parked_forms: Arc<ParkedForms>,
     /// Limits of attempts.
     pub throttle: Arc<Throttle>,
     /// Who did what.
@@ -211,6 +216,7 @@ impl Portal {
             invitations,
             recovery,
             email_confirmation,
+            parked_forms,
             throttle,
             audit,
             outbox,
@@ -226,6 +232,7 @@ impl Portal {
             invitations,
             recovery,
             email_confirmation,
+            parked_forms,
             throttle,
             audit,
             outbox,
@@ -250,6 +257,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/login", get(login::show).post(login::submit))
         .route("/register", get(register::show).post(register::submit))
         .route("/logout", get(logout::show).post(logout::submit))
+        .route("/parked", get(parked::show))
         .route("/forgot", get(forgot::show).post(forgot::submit))
         .route("/reset", get(reset::show).post(reset::submit))
         .route("/account", get(account::show).post(account::submit))

@@ -86,6 +86,12 @@ impl Session {
         now >= self.ends_at()
     }
 
+    /// Whether it has ended by age or disuse at `now`, and less than `span` before.
+    #[must_use]
+    pub fn expired_within(&self, span: Duration, now: Timestamp) -> bool {
+        self.expired(now) && now < self.ends_at().plus(span)
+    }
+
     /// When it ends if nothing happens: the nearer of idle and absolute expiry.
     #[must_use]
     pub fn ends_at(&self) -> Timestamp {

@@ -47,7 +47,7 @@ fn route(field: &Field<'_>, server: &ServerSettings, identity: &IdentityHeaders)
     let response_headers = headers::response(&mut section);
     let encoded_slashes = section.read("encoded_slashes", false, Field::flag);
     let websocket_origins = section.read("websocket_origins", Vec::new(), |field| field.list(origin));
-    section.later("park_forms", &["false"], "parked forms");
+    let park_forms = section.read("park_forms", false, Field::flag);
     let basic_auth = section.optional("basic_auth", basic_auth);
     section.finish();
     Some(Route {
@@ -62,6 +62,7 @@ fn route(field: &Field<'_>, server: &ServerSettings, identity: &IdentityHeaders)
         response_headers,
         encoded_slashes,
         websocket_origins,
+        park_forms,
         basic_auth,
     })
 }

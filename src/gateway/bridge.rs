@@ -38,7 +38,7 @@ pub async fn call(
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(Fault::PayloadTooLarge);
     }
-    let body = tokio::time::timeout(BODY_DEADLINE, read_body(exchange, limit)).await.map_err(|_late| Fault::RequestTimeout)??;
+    let body = read_body(exchange, limit).await?;
     parts.headers.remove(TRANSFER_ENCODING);
     parts.extensions.insert(visit);
     let response = match router.clone().oneshot(Request::from_parts(parts, Body::from(body))).await {
@@ -55,7 +55,15 @@ pub async fn call(
     }
 }
 
-async fn read_body(exchange: &mut Exchange, limit: usize) -> Result<Bytes, Fault> {
+/// The whole body.
+///
+/// # Errors
+/// The refusal to answer with instead: it was too large or too slow.
+pub async fn read_body(exchange: &mut Exchange, limit: usize) -> Result<Bytes, Fault> {
+    tokio::time::timeout(BODY_DEADLINE, read_to_the_end(exchange, limit)).await.map_err(|_late| Fault::RequestTimeout)?
+}
+
+async fn read_to_the_end(exchange: &mut Exchange, limit: usize) -> Result<Bytes, Fault> {
     if exchange.is_body_empty() {
         return Ok(Bytes::new());
     }

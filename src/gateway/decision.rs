@@ -151,6 +151,11 @@ impl Gateway {
         self.0.routes.is_own_page(facts) && portal.is_none_or(|portal| portal.host == facts.host)
     }
 
+    /// Address of the login page, and from there to another of our pages.
+    pub(super) fn login_to(&self, asked: Asked<'_>, page: &str) -> String {
+        self.login_url(asked, Some(page), Manner::Plain)
+    }
+
     /// Back to where a browser can go: to the page that a form stands on, not to where the form was sent.
     fn switch_url(&self, asked: Asked<'_>) -> String {
         let Asked { facts, headers, .. } = asked;

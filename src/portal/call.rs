@@ -104,6 +104,11 @@ impl Call {
         set_cookie(response, &reset_cookie::set(&self.cookies, token));
     }
 
+    /// What opens the form that waits for this browser.
+    pub(super) fn form_token(&self) -> Option<LinkToken> {
+        reset_cookie::token_named(&self.parts.headers, self.cookies.form_name())
+    }
+
     /// Takes the token of a reset link from this browser.
     pub(super) fn drop_reset_token(&self, response: &mut Response) {
         set_cookie(response, &reset_cookie::expire(&self.cookies));

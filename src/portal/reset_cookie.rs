@@ -14,9 +14,14 @@ use http::HeaderMap;
 /// How long a form may wait for its password.
 const AGE: Duration = Duration::minutes(30);
 
-/// The token that the browser sent. Two different ones count as none.
+/// The token that the browser sent.
 pub(super) fn token(headers: &HeaderMap, names: &SessionCookies) -> Option<LinkToken> {
-    let mut values = cookies(headers, names.reset_name());
+    token_named(headers, names.reset_name())
+}
+
+/// The token in the cookie of this name. Two different ones count as none.
+pub(super) fn token_named(headers: &HeaderMap, name: &str) -> Option<LinkToken> {
+    let mut values = cookies(headers, name);
     let first = values.next()?;
     if values.any(|other| other != first) {
         return None;

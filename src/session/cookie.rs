@@ -112,13 +112,24 @@ impl SessionCookies {
     /// `Set-Cookie` for a browser that has signed in.
     #[must_use]
     pub fn set_device(&self, value: &str) -> String {
-        let mut cookie = Cookie::new(self.device_name(), value);
-        cookie.set_path("/");
-        cookie.set_http_only(true);
-        cookie.set_same_site(SameSite::Lax);
-        cookie.set_secure(self.secure);
-        cookie.set_max_age(whole_seconds(KNOWN_FOR));
-        cookie.to_string()
+        self.host_only(self.device_name(), value, KNOWN_FOR)
+    }
+
+    /// Name of the cookie that opens a form that waits for a sign-in, always host-only: `__Host-portcullis-form` or `portcullis-form`.
+    #[must_use]
+    pub fn form_name(&self) -> &'static str {
+        if self.secure { "__Host-portcullis-form" } else { "portcullis-form" }
+    }
+
+    /// `Set-Cookie` for a browser whose form waits for `age`; none removes it.
+    #[must_use]
+    pub fn set_form(&self, value: &str, age: Duration) -> String {
+        self.host_only(self.form_name(), value, age)
+    }
+
+    fn host_only(&self, name: &str, value: &str, age: Duration) -> String {
+        let cookie = Cookie::build((name, value)).path("/").http_only(true).same_site(SameSite::Lax);
+        cookie.secure(self.secure).max_age(whole_seconds(age)).build().to_string()
     }
 
     /// Name of the cookie that holds a reset link's token, always host-only: `__Host-portcullis-reset` or `portcullis-reset`.

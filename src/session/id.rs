@@ -21,6 +21,16 @@ impl SessionId {
         use sha2::Digest as _;
         SessionKey(sha2::Sha256::digest(self.0).into())
     }
+
+    /// A secret for one purpose that only the holder of the id can make; stores, which know the key, cannot.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        use hmac::{Hmac, KeyInit as _, Mac as _};
+        let mac = Hmac::<sha2::Sha256>::new_from_slice(&self.0).expect("any length is a key");
+        mac.chain_update(purpose).finalize().into_bytes().into()
+    }
 }
 
 /// Characters of a key's name.

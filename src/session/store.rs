@@ -11,11 +11,15 @@ use std::sync::Arc;
 /// Where sessions are kept. Every method is atomic; whatever returns has been stored durably (activity apart).
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Adds a session, and ends the account's oldest ones beyond `max_per_user`.
+    /// Adds a session, and ends the account's oldest ones beyond `max_per_user`; those that have expired come before all that live.
     async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError>;
 
     /// The session under `key`, if there is one that has not expired at `now`.
     async fn find(&self, key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError>;
+
+    /// Whose session was under `key`, if it ended by age or disuse and the store still remembers it at `now`: for as long as it
+    /// was told to when it was made. A session that was ended is not remembered.
+    async fn find_expired(&self, key: &SessionKey, now: Timestamp) -> Result<Option<AccountId>, StoreError>;
 
     /// Moves the session from `old` to `new` with the new content, if `old` is still there. `false` when it is not.
     async fn rotate(&self, old: &SessionKey, new: SessionKey, session: &Session) -> Result<bool, StoreError>;
@@ -43,7 +47,7 @@ pub trait SessionStore: Send + Sync {
     /// How many sessions have not expired.
     async fn count(&self, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Removes what has expired.
+    /// Removes what has expired and need not be remembered any longer.
     async fn purge(&self, now: Timestamp) -> Result<(), StoreError>;
 
     /// Whether other processes see these sessions. When not (memory), only the process that holds them may clear

@@ -13,10 +13,14 @@ use crate::store::StoreError;
 use async_trait::async_trait;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 /// Sessions in memory.
 #[derive(Default)]
-pub struct MemorySessions(RwLock<State>);
+pub struct MemorySessions {
+    state: RwLock<State>,
+    remembered: Duration,
+}
 
 #[derive(Default)]
 struct State {
@@ -50,20 +54,27 @@ impl State {
         keys.iter().filter(|key| self.remove(key)).count() as u64
     }
 
-    fn end_oldest(&mut self, account: AccountId, keep: usize, newest: SessionKey) {
-        let others: Vec<SessionKey> = self.keys(account).into_iter().filter(|key| *key != newest).collect();
+    fn end_oldest(&mut self, account: AccountId, keep: usize, newest: SessionKey, now: Timestamp) {
+        let mut others: Vec<SessionKey> = self.keys(account).into_iter().filter(|key| *key != newest).collect();
+        others.sort_by_key(|key| self.sessions.get(key).is_some_and(|session| !session.expired(now)));
         let surplus = others.len().saturating_sub(keep.saturating_sub(1));
         self.remove_all(&others[..surplus]);
     }
 }
 
 impl MemorySessions {
+    /// Remembers for so long whose the sessions were that have expired.
+    #[must_use]
+    pub fn remembering(self, span: Duration) -> Self {
+        Self { remembered: span, ..self }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,12 +83,17 @@ impl SessionStore for MemorySessions {
     async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError> {
         let mut state = self.write();
         state.insert(key, session.clone());
-        state.end_oldest(session.user.id, max_per_user, key);
+        state.end_oldest(session.user.id, max_per_user, key, session.created_at);
         Ok(())
     }
 
     async fn find(&self, key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError> {
         Ok(self.read().sessions.get(key).filter(|session| !session.expired(now)).map(Arc::clone))
+    }
+
+    async fn find_expired(&self, key: &SessionKey, now: Timestamp) -> Result<Option<AccountId>, StoreError> {
+        let state = self.read();
+        Ok(state.sessions.get(key).filter(|session| session.expired_within(self.remembered, now)).map(|session| session.user.id))
     }
 
     async fn rotate(&self, old: &SessionKey, new: SessionKey, session: &Session) -> Result<bool, StoreError> {
@@ -140,8 +156,9 @@ impl SessionStore for MemorySessions {
 
     async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut state = self.write();
-        let expired: Vec<SessionKey> = state.sessions.iter().filter(|(_, session)| session.expired(now)).map(|(key, _)| *key).collect();
-        state.remove_all(&expired);
+        let is_over = |session: &Session| session.expired(now) && !session.expired_within(self.remembered, now);
+        let over: Vec<SessionKey> = state.sessions.iter().filter(|(_, session)| is_over(session)).map(|(key, _)| *key).collect();
+        state.remove_all(&over);
         Ok(())
     }
 

@@ -51,6 +51,8 @@ mod mongo_accounts;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod parked_forms;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod proxying;

@@ -153,7 +153,6 @@ fn what_a_later_version_has_is_accepted_at_its_default_only() {
         let problems = problems_with(&format!("{ROUTES}{yaml}"), &[]);
         assert!(problems.len() == 1 && problems[0].contains(expected), "{yaml}: {problems:?}");
     }
-    check("routes: [{upstream: sample, park_forms: true}]", &["1:41: routes[0].park_forms: this version lacks"]);
     check_after_route("tokens: {acess: 15m}", &["2:10: tokens.acess: unknown key; did you mean `access`?"]);
     settings("rate_limit: {attempts: 0, per_client: 0, per: 900s}\ntokens: {access: 15m}\naudit: {}");
 }

@@ -220,6 +220,7 @@ fn what_only_we_do(route: &Route) -> Option<&'static str> {
         (!route.preserve_host, "preserve_host: false"),
         (changes.iter().any(|changes| !changes.set.is_empty() || !changes.remove.is_empty()), "its headers are changed"),
         (route.basic_auth.is_some(), "basic_auth"),
+        (route.park_forms, "park_forms"),
     ];
     reasons.into_iter().find_map(|(asked, reason)| asked.then_some(reason))
 }

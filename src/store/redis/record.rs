@@ -35,8 +35,9 @@ struct Details {
     confirmed: Option<Timestamp>,
 }
 
-/// A session's fields, then when it ends, how long it is until then, and how long until its absolute end.
-pub(super) fn write(session: &Session) -> Result<[String; 11], StoreError> {
+/// A session's fields, then when it ends, how long its key is to be kept, and how long it may come to be kept at most. Keys are kept
+/// for as long as expired sessions are `remembered` beyond the end.
+pub(super) fn write(session: &Session, remembered: Duration) -> Result<[String; 11], StoreError> {
     let agent = session.user_agent.clone();
     let details = Details { remember: session.remember, client: session.client, agent, confirmed: session.confirmed_at };
     let ends = session.ends_at();
@@ -50,8 +51,8 @@ pub(super) fn write(session: &Session) -> Result<[String; 11], StoreError> {
         session.expires_at.0.to_string(),
         to_json(&details)?,
         ends.0.to_string(),
-        left(ends.since(session.last_seen)).to_string(),
-        left(session.expires_at.since(session.last_seen)).to_string(),
+        left(ends.since(session.last_seen).saturating_add(remembered)).to_string(),
+        left(session.expires_at.since(session.last_seen).saturating_add(remembered)).to_string(),
     ])
 }
 
@@ -87,7 +88,8 @@ pub(super) fn left(duration: Duration) -> u64 {
     millis(duration).max(1)
 }
 
-fn millis(duration: Duration) -> u64 {
+/// In milliseconds.
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(LONGEST).min(LONGEST)
 }
 

@@ -11,6 +11,7 @@ use crate::store::StoreError;
 use async_trait::async_trait;
 use redis::{Script, ScriptInvocation};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Sessions in a Redis.
 pub struct RedisSessions {
@@ -21,6 +22,7 @@ pub struct RedisSessions {
     user_sessions: String,
     /// Name of the index by expiry.
     by_expiry: String,
+    remembered: Duration,
 }
 
 /// Most expired sessions that are removed in one step, during which Redis does nothing else.
@@ -35,7 +37,14 @@ impl RedisSessions {
             session: format!("{prefix}session:"),
             user_sessions: format!("{prefix}user_sessions:"),
             by_expiry: format!("{prefix}sessions_by_expiry"),
+            remembered: Duration::ZERO,
         }
+    }
+
+    /// Remembers for so long whose the sessions were that have expired.
+    #[must_use]
+    pub fn remembering(self, span: Duration) -> Self {
+        Self { remembered: span, ..self }
     }
 
     fn script<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
@@ -47,32 +56,43 @@ impl RedisSessions {
     fn session_key(&self, key: &SessionKey) -> String {
         format!("{}{key}", self.session)
     }
+
+    /// What is under the key, expired or not.
+    async fn read(&self, key: &SessionKey) -> Result<Option<Session>, StoreError> {
+        let mut read = redis::cmd("HMGET");
+        read.arg(self.session_key(key)).arg(&record::FIELDS[..]);
+        record::read(self.link.read::<Fields>(&read).await?)
+    }
 }
 
 #[async_trait]
 impl SessionStore for RedisSessions {
     async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError> {
         let mut create = self.script(&CREATE);
-        create.arg(key.to_string()).arg(max_per_user.max(1)).arg(&record::write(session)?[..]);
+        create.arg(key.to_string()).arg(max_per_user.max(1)).arg(&record::write(session, self.remembered)?[..]);
         self.link.run(&create).await
     }
 
     async fn find(&self, key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError> {
-        let mut find = redis::cmd("HMGET");
-        find.arg(self.session_key(key)).arg(&record::FIELDS[..]);
-        let session = record::read(self.link.read::<Fields>(&find).await?)?;
+        let session = self.read(key).await?;
         Ok(session.filter(|session| !session.expired(now)).map(Arc::new))
+    }
+
+    async fn find_expired(&self, key: &SessionKey, now: Timestamp) -> Result<Option<AccountId>, StoreError> {
+        let session = self.read(key).await?;
+        Ok(session.filter(|session| session.expired_within(self.remembered, now)).map(|session| session.user.id))
     }
 
     async fn rotate(&self, old: &SessionKey, new: SessionKey, session: &Session) -> Result<bool, StoreError> {
         let mut rotate = self.script(&ROTATE);
-        rotate.arg(old.to_string()).arg(new.to_string()).arg(&record::write(session)?[..]);
+        rotate.arg(old.to_string()).arg(new.to_string()).arg(&record::write(session, self.remembered)?[..]);
         self.link.run(&rotate).await
     }
 
     fn touch(&self, key: &SessionKey, seen: Timestamp) {
         let mut touch = redis::cmd("EVAL");
         touch.arg(TOUCH).arg(2).arg(&self.by_expiry).arg(self.session_key(key)).arg(key.to_string()).arg(seen.0);
+        touch.arg(record::millis(self.remembered));
         self.link.send(&mut touch);
     }
 
@@ -121,7 +141,7 @@ impl SessionStore for RedisSessions {
     async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
         loop {
             let mut purge = self.script(&PURGE);
-            purge.arg(now.0).arg(PURGED_AT_ONCE);
+            purge.arg(now.0.saturating_sub_unsigned(record::millis(self.remembered))).arg(PURGED_AT_ONCE);
             if self.link.run::<usize>(&purge).await? < PURGED_AT_ONCE {
                 return Ok(());
             }

@@ -17,6 +17,7 @@ use std::time::Duration;
 pub struct SqliteSessions {
     database: Arc<Database>,
     cache: Arc<Cache>,
+    remembered: Duration,
 }
 
 impl SqliteSessions {
@@ -26,7 +27,13 @@ impl SqliteSessions {
         let cache = Arc::new(Cache::new(patience));
         let (forgetting, confirming) = (Arc::clone(&cache), Arc::clone(&cache));
         database.watch(Watcher { changed: Box::new(move || forgetting.forget_all()), alive: Box::new(move || confirming.confirm()) });
-        Self { database, cache }
+        Self { database, cache, remembered: Duration::ZERO }
+    }
+
+    /// Remembers for so long whose the sessions were that have expired.
+    #[must_use]
+    pub fn remembering(self, span: Duration) -> Self {
+        Self { remembered: span, ..self }
     }
 
     /// Writes, and forgets in memory the sessions that the write names. They are forgotten before the answer, on the
@@ -48,7 +55,7 @@ impl SessionStore for SqliteSessions {
         let (stored, cache) = (Arc::clone(&session), Arc::clone(&self.cache));
         let create = move |connection: &Connection| {
             insert(connection, &key, &stored)?;
-            delete_oldest(connection, stored.user.id, max_per_user, &key)
+            delete_oldest(connection, &stored, max_per_user, &key)
         };
         let committed = move |ended: &Vec<SessionKey>| {
             cache.forget(ended);
@@ -66,6 +73,12 @@ impl SessionStore for SqliteSessions {
         let Some(session) = found.filter(|session| !session.expired(now)) else { return Ok(None) };
         self.cache.put_read(reading, key, Arc::clone(&session));
         Ok(Some(session))
+    }
+
+    async fn find_expired(&self, key: &SessionKey, now: Timestamp) -> Result<Option<AccountId>, StoreError> {
+        let (key, remembered) = (*key, self.remembered);
+        let found = self.database.read(move |connection| select(connection, &key)).await?;
+        Ok(found.filter(|session| session.expired_within(remembered, now)).map(|session| session.user.id))
     }
 
     async fn rotate(&self, old: &SessionKey, new: SessionKey, session: &Session) -> Result<bool, StoreError> {
@@ -138,9 +151,10 @@ impl SessionStore for SqliteSessions {
 
     async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
         self.cache.forget_expired(now);
-        let expired = self.database.read(move |connection| exists_expired(connection, now)).await?;
-        if expired {
-            self.write_and_forget(move |connection| delete_where(connection, "ends_at <= ?1", [now.0])).await?;
+        let end = now.0.saturating_sub(millis(self.remembered));
+        let over = self.database.read(move |connection| exists_ended_by(connection, end)).await?;
+        if over {
+            self.write_and_forget(move |connection| delete_where(connection, "ends_at <= ?1", [end])).await?;
         }
         Ok(())
     }
@@ -186,12 +200,13 @@ fn select(connection: &Connection, key: &SessionKey) -> rusqlite::Result<Option<
     connection.prepare_cached("SELECT * FROM sessions WHERE key = ?1")?.query_row([key.0], read_session).optional()
 }
 
-/// Deletes the account's oldest sessions beyond `keep`, never the one that was just made.
-fn delete_oldest(connection: &Connection, account: AccountId, keep: usize, newest: &SessionKey) -> rusqlite::Result<Vec<SessionKey>> {
+/// Deletes the oldest sessions of the account of the one that was just made beyond `keep`, what has expired before all else, and never
+/// the new one.
+fn delete_oldest(connection: &Connection, made: &Session, keep: usize, newest: &SessionKey) -> rusqlite::Result<Vec<SessionKey>> {
     let condition = "account = ?1 AND key <> ?2 AND key NOT IN (
-        SELECT key FROM sessions WHERE account = ?1 AND key <> ?2 ORDER BY created_at DESC, key LIMIT ?3)";
+        SELECT key FROM sessions WHERE account = ?1 AND key <> ?2 ORDER BY ends_at <= ?4, created_at DESC, key LIMIT ?3)";
     let others = i64::try_from(keep.saturating_sub(1)).unwrap_or(i64::MAX);
-    delete_where(connection, condition, (account.0.as_bytes(), newest.0, others))
+    delete_where(connection, condition, (made.user.id.0.as_bytes(), newest.0, others, made.created_at.0))
 }
 
 fn delete_where(connection: &Connection, condition: &str, values: impl rusqlite::Params) -> rusqlite::Result<Vec<SessionKey>> {
@@ -208,8 +223,8 @@ fn rewrite(connection: &Connection, user: &SessionUser) -> rusqlite::Result<Vec<
     connection.prepare_cached(sql)?.query_map(&values[..], read_key)?.collect()
 }
 
-fn exists_expired(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM sessions WHERE ends_at <= ?1 LIMIT 1")?.exists([now.0])
+fn exists_ended_by(connection: &Connection, end: i64) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM sessions WHERE ends_at <= ?1 LIMIT 1")?.exists([end])
 }
 
 fn read_key(row: &Row<'_>) -> rusqlite::Result<SessionKey> {

@@ -21,7 +21,7 @@ local function remove(hash)
 end
 
 -- Fields: account, version, user, created, seen, idle, expires, details, each as it is stored, then when the session
--- ends, how long until then, and how long until its absolute end.
+-- ends, how long its key is kept, and how long that can come to be.
 local function insert(hash, first)
     local key, account, created = session_key(hash), ARGV[first], ARGV[first + 3]
     local ends, left, lifetime = ARGV[first + 8], tonumber(ARGV[first + 9]), tonumber(ARGV[first + 10])
