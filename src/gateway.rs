@@ -11,6 +11,7 @@ mod head;
 mod identities;
 mod joined;
 mod routes;
+mod session_watch;
 mod upstream;
 mod verify;
 
@@ -186,6 +187,10 @@ impl Gateway {
         passage.decision = decision.verdict.name();
         match decision.outcome {
             Outcome::Pass(pass) => {
+                // What is public goes on without a session, so it outlives one, too.
+                if let Some(activity) = pass.activity.as_ref().filter(|_| pass.private) {
+                    session_watch::go_on_with(activity.session())?;
+                }
                 passage.identity = pass.identity;
                 passage.activity = pass.activity;
                 passage.private = pass.private;
