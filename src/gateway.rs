@@ -80,6 +80,8 @@ pub struct Passage {
     body: u64,
     upgrade: bool,
     decision: &'static str,
+    /// Whether a line in the access log is still to be written.
+    unlogged: bool,
 }
 
 impl Gateway {
@@ -256,6 +258,7 @@ impl ProxyHttp for Gateway {
             body: 0,
             upgrade: false,
             decision: "bad_request",
+            unlogged: self.0.settings.log.access,
         }
     }
 
@@ -411,9 +414,27 @@ impl ProxyHttp for Gateway {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
             tracing::warn!(request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
         }
-        if self.0.settings.log.access {
+        if std::mem::take(&mut passage.unlogged) {
             access_log(exchange, passage);
         }
+    }
+}
+
+/// What was cut off, since its session ended or the gateway stopped, never gets to the phase that logs.
+impl Drop for Passage {
+    fn drop(&mut self) {
+        let Some(facts) = self.facts.as_ref().filter(|_| self.unlogged) else { return };
+        tracing::info!(
+            target: "portcullis::access",
+            request_id = self.request_id,
+            client = facts.client.map(tracing::field::display),
+            method = facts.method.as_str(),
+            host = facts.host.as_str(),
+            path = facts.target.raw_path(),
+            decision = self.decision,
+            duration_ms = self.started.elapsed().as_secs_f64() * 1000.0,
+            "request cut off"
+        );
     }
 }
 
