@@ -1,6 +1,7 @@
 //! The gateway: the life of a request, one call per phase. Pingora carries the bytes; what is decided is decided in
 //! `gate`, and what is sent on is written in `forward`.
 
+mod access_log;
 mod bridge;
 mod client;
 mod connection;
@@ -80,8 +81,7 @@ pub struct Passage {
     body: u64,
     upgrade: bool,
     decision: &'static str,
-    /// Whether a line in the access log is still to be written.
-    unlogged: bool,
+    line: access_log::Line,
 }
 
 impl Gateway {
@@ -258,7 +258,7 @@ impl ProxyHttp for Gateway {
             body: 0,
             upgrade: false,
             decision: "bad_request",
-            unlogged: self.0.settings.log.access,
+            line: if self.0.settings.log.access { access_log::Line::Due } else { access_log::Line::NotDue },
         }
     }
 
@@ -414,45 +414,8 @@ impl ProxyHttp for Gateway {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
             tracing::warn!(request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
         }
-        if std::mem::take(&mut passage.unlogged) {
-            access_log(exchange, passage);
-        }
+        access_log::write(exchange, passage);
     }
-}
-
-/// What was cut off, since its session ended or the gateway stopped, never gets to the phase that logs.
-impl Drop for Passage {
-    fn drop(&mut self) {
-        let Some(facts) = self.facts.as_ref().filter(|_| self.unlogged) else { return };
-        tracing::info!(
-            target: "portcullis::access",
-            request_id = self.request_id,
-            client = facts.client.map(tracing::field::display),
-            method = facts.method.as_str(),
-            host = facts.host.as_str(),
-            path = facts.target.raw_path(),
-            decision = self.decision,
-            duration_ms = self.started.elapsed().as_secs_f64() * 1000.0,
-            "request cut off"
-        );
-    }
-}
-
-fn access_log(exchange: &Exchange, passage: &Passage) {
-    let facts = passage.facts.as_ref();
-    tracing::info!(
-        target: "portcullis::access",
-        request_id = passage.request_id,
-        client = facts.and_then(|facts| facts.client).map(tracing::field::display),
-        method = facts.map_or(&exchange.req_header().method, |facts| &facts.method).as_str(),
-        host = facts.map(|facts| facts.host.as_str()),
-        path = facts.map(|facts| facts.target.raw_path()),
-        status = exchange.response_written().map(|response| response.status.as_u16()),
-        decision = passage.decision,
-        bytes = exchange.body_bytes_sent(),
-        duration_ms = passage.started.elapsed().as_secs_f64() * 1000.0,
-        "request"
-    );
 }
 
 /// The one place that maps Pingora's errors to answers; `None` when nobody is there to be answered.

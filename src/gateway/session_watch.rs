@@ -1,8 +1,9 @@
 //! Ends an exchange whose session has ended: a WebSocket, an event stream or a long transfer would otherwise outlive the
-//! logout that was to stop it. Nothing is asked about exchanges that are over within [`CHECK_EVERY`].
+//! logout that was to stop it. Nothing is asked about exchanges that are over within a second.
 
 use super::Gateway;
 use crate::clock::Stopwatch;
+use crate::entropy;
 use crate::portal::error_page::Fault;
 use crate::session::SessionKey;
 use std::cell::Cell;
@@ -42,7 +43,8 @@ impl Gateway {
     async fn session_ended(&self) {
         let patience = self.0.settings.sessions.cache;
         let mut verified = Stopwatch::start();
-        let mut pause = CHECK_EVERY;
+        tokio::time::sleep(CHECK_EVERY / 2).await;
+        let mut pause = share_of(CHECK_EVERY / 2);
         loop {
             tokio::time::sleep(pause).await;
             pause = CHECK_EVERY;
@@ -62,4 +64,9 @@ impl Gateway {
             }
         }
     }
+}
+
+/// Some part of it, by chance: exchanges that begin together, as after a restart, would all ask at the same moment.
+fn share_of(whole: Duration) -> Duration {
+    whole * u32::from(entropy::unique_bytes()[0]) / 256
 }

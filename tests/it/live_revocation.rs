@@ -1,15 +1,17 @@
-//! What is open when a session ends: WebSockets, event streams, downloads and uploads through the gateway. All tests run on
-//! one thread, as the program runs each connection; see `program::a_websocket_never_ends_as_it_opens`.
+//! What is open when a session ends: WebSocket connections, event streams, downloads and uploads through the gateway. All
+//! tests with the former run on one thread, as the program runs each connection; see `program::a_websocket_never_ends_as_it_opens`.
 
 use crate::support::browser::Browser;
 use crate::support::gateway::{Builder, PASSWORD, TestGateway};
 use crate::support::raw::Raw;
 use crate::support::raw_h2::{Outcome, RawH2};
 use crate::support::redis_server::RedisServer;
+use crate::support::served::Served;
 use crate::support::upstream::EchoUpstream;
 use crate::support::{program, within_patience};
 use futures_util::{SinkExt, StreamExt};
 use http::Request;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -48,8 +50,8 @@ async fn sign_out(browser: &mut Browser) {
 }
 
 /// A request whose answer has begun; what follows the head is still to come.
-async fn begun(gateway: &TestGateway, request: &str, browser: &Browser) -> Raw {
-    let mut raw = gateway.raw().await;
+async fn begun(gateway: SocketAddr, request: &str, browser: &Browser) -> Raw {
+    let mut raw = Raw::connect(gateway).await;
     let (line, rest) = request.split_once("\r\n").unwrap_or((request, ""));
     raw.send(format!("{line} HTTP/1.1\r\nHost: app.test\r\nCookie: {}\r\n{rest}\r\n", cookie(browser))).await;
     assert_eq!(raw.head().await.start_word(1), "200", "{request}");
@@ -84,9 +86,9 @@ async fn a_logout_closes_whatever_its_session_has_open_and_nothing_else() {
     let gateway = gateway(&upstream).start().await;
     let (mut ann, bob) = (sign_in(&gateway, "ann").await, sign_in(&gateway, "bob").await);
     let mut socket = websocket(&gateway, &ann).await;
-    let mut events = begun(&gateway, "GET /sse", &ann).await;
-    let mut download = begun(&gateway, &format!("GET /big?bytes={LONG}"), &ann).await;
-    let mut upload = begun(&gateway, "POST /mirror\r\nContent-Length: 100\r\n", &ann).await;
+    let mut events = begun(gateway.address(), "GET /sse", &ann).await;
+    let mut download = begun(gateway.address(), &format!("GET /big?bytes={LONG}"), &ann).await;
+    let mut upload = begun(gateway.address(), "POST /mirror\r\nContent-Length: 100\r\n", &ann).await;
     upload.send("half of it").await;
     assert_eq!(upload.piece().await.unwrap(), b"half of it");
     let mut multiplexed = RawH2::connect(gateway.address()).await;
@@ -94,8 +96,8 @@ async fn a_logout_closes_whatever_its_session_has_open_and_nothing_else() {
     let fields = [(":method", "GET"), (":scheme", "http"), (":authority", "app.test"), (":path", "/sse"), ("cookie", own.as_str())];
     multiplexed.headers(1, &fields, true).await;
     assert_eq!(multiplexed.outcome(1).await, Outcome::Status(200));
-    let mut public = begun(&gateway, "GET /public/sse", &ann).await;
-    let mut others = begun(&gateway, "GET /sse", &bob).await;
+    let mut public = begun(gateway.address(), "GET /public/sse", &ann).await;
+    let mut others = begun(gateway.address(), "GET /sse", &bob).await;
     let mut others_socket = websocket(&gateway, &bob).await;
     assert!(echoes(&mut socket).await && echoes(&mut others_socket).await);
     upstream.wait_for_open_streams(7).await;
@@ -129,7 +131,7 @@ async fn whoever_ends_a_session_closes_its_streams() {
     std::fs::write(gateway.folder().join("portcullis.yaml"), yaml).unwrap();
     let mut open = Vec::new();
     for name in ["ann", "bob", "eve"] {
-        open.push(begun(&gateway, "GET /sse", &sign_in(&gateway, name).await).await);
+        open.push(begun(gateway.address(), "GET /sse", &sign_in(&gateway, name).await).await);
     }
     let command = ["session", "revoke", "eve", "--config", "portcullis.yaml"];
     let said = program::run(gateway.folder(), &command, "").await;
@@ -150,7 +152,7 @@ async fn a_silent_stream_ends_with_its_idle_session_and_a_busy_one_with_the_life
     let builder = gateway(&upstream).manual_clock().set("STORES__SESSIONS", "memory").set("SESSIONS__LIFETIME", "1h");
     let gateway = builder.start().await;
     let (ann, bob) = (sign_in(&gateway, "ann").await, sign_in(&gateway, "bob").await);
-    let mut silent = begun(&gateway, "GET /sse", &ann).await;
+    let mut silent = begun(gateway.address(), "GET /sse", &ann).await;
     let mut busy = websocket(&gateway, &bob).await;
     for _ in 0..2 {
         gateway.advance(Duration::from_mins(20));
@@ -176,9 +178,9 @@ async fn a_logout_at_one_gateway_closes_streams_at_another_and_an_outage_closes_
     let yaml = format!("routes: [{{ upstream: \"{}\" }}]\naccess: {{ rules: [{{ path: /public/**, allow: public }}] }}", upstream.origin());
     let other = start(TestGateway::with(yaml)).set("STORES__USERS", &users).start().await;
     let (mut ann, bob) = (sign_in(&one, "ann").await, sign_in(&one, "bob").await);
-    let mut anns = begun(&other, "GET /sse", &ann).await;
-    let mut bobs = begun(&other, "GET /sse", &bob).await;
-    let mut public = begun(&other, "GET /public/sse", &bob).await;
+    let mut anns = begun(other.address(), "GET /sse", &ann).await;
+    let mut bobs = begun(other.address(), "GET /sse", &bob).await;
+    let mut public = begun(other.address(), "GET /public/sse", &bob).await;
 
     let ended = Instant::now();
     sign_out(&mut ann).await;
@@ -195,4 +197,28 @@ async fn a_logout_at_one_gateway_closes_streams_at_another_and_an_outage_closes_
     assert!(gone.elapsed() < Duration::from_secs(5 + 2), "sessions.cache, and one question: {:?}", gone.elapsed());
     upstream.push("still on");
     assert_eq!(public.piece().await.unwrap(), b"data: still on\n\n");
+}
+
+/// ASVS V16.2.1: what was cut off is no hole in the access log
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cut_off_is_logged_once() {
+    let (upstream, folder) = (EchoUpstream::start().await, tempfile::tempdir().unwrap());
+    let yaml = format!(
+        "server: {{ listen: ['127.0.0.1:0'] }}\nadmin: {{ listen: '127.0.0.1:0' }}\nlog: {{ access: true }}\nroutes: [{{ upstream: \"{}\" }}]\n",
+        upstream.origin()
+    );
+    let command = ["user", "add", "ann", "--email", "ann@example.com", "--config", "portcullis.yaml"];
+    std::fs::write(folder.path().join("portcullis.yaml"), &yaml).unwrap();
+    let said = program::run(folder.path(), &command, &format!("{PASSWORD}\n")).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let served = Served::start(folder.path(), &yaml).await;
+    let mut ann = Browser::new(&served.origin);
+    ann.sign_in("/auth/account", "ann", PASSWORD).await;
+    let address = served.origin.strip_prefix("http://").unwrap().parse().unwrap();
+    let mut events = begun(address, "GET /sse", &ann).await;
+    sign_out(&mut ann).await;
+    assert_eq!(events.closed().await, 0);
+    let log = served.log().await;
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("/sse")).collect();
+    assert!(matches!(lines[..], [line] if line.contains("request cut off") && line.contains("app.test")), "{log}");
 }
