@@ -5,6 +5,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::policy::{Access, Caller, Destination, Policy, User, Verdict};
 use crate::portal::Presence;
 use crate::session::{CookieKey, SessionId, SessionKey, SessionStore};
+use crate::store::StoreError;
 use http::HeaderMap;
 use http::header::COOKIE;
 use std::sync::Arc;
@@ -34,6 +35,14 @@ pub struct Activity {
     key: SessionKey,
     interval: Duration,
     noted: Timestamp,
+}
+
+impl Activity {
+    /// The session that is active.
+    #[must_use]
+    pub fn session(&self) -> SessionKey {
+        self.key
+    }
 }
 
 impl Gate {
@@ -79,6 +88,14 @@ impl Gate {
             self.sessions.touch(&activity.key, now);
             activity.noted = now;
         }
+    }
+
+    /// Whether the session has not ended yet.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn is_alive(&self, key: &SessionKey) -> Result<bool, StoreError> {
+        self.sessions.find(key, self.clock.now()).await.map(|session| session.is_some())
     }
 
     /// Judges. Pure.

@@ -1,6 +1,7 @@
 //! The gateway: the life of a request, one call per phase. Pingora carries the bytes; what is decided is decided in
 //! `gate`, and what is sent on is written in `forward`.
 
+mod access_log;
 mod bridge;
 mod client;
 mod connection;
@@ -12,6 +13,7 @@ mod identities;
 mod joined;
 mod parking;
 mod routes;
+mod session_watch;
 mod upstream;
 mod verify;
 
@@ -82,6 +84,7 @@ pub struct Passage {
     body: u64,
     upgrade: bool,
     decision: &'static str,
+    line: access_log::Line,
 }
 
 impl Gateway {
@@ -190,6 +193,10 @@ impl Gateway {
         passage.decision = decision.verdict.name();
         match decision.outcome {
             Outcome::Pass(pass) => {
+                // What is public goes on without a session, so it outlives one, too.
+                if let Some(activity) = pass.activity.as_ref().filter(|_| pass.private) {
+                    session_watch::go_on_with(activity.session())?;
+                }
                 passage.identity = pass.identity;
                 passage.activity = pass.activity;
                 passage.private = pass.private;
@@ -259,6 +266,7 @@ impl ProxyHttp for Gateway {
             body: 0,
             upgrade: false,
             decision: "bad_request",
+            line: if self.0.settings.log.access { access_log::Line::Due } else { access_log::Line::NotDue },
         }
     }
 
@@ -414,27 +422,8 @@ impl ProxyHttp for Gateway {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
             tracing::warn!(request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
         }
-        if self.0.settings.log.access {
-            access_log(exchange, passage);
-        }
+        access_log::write(exchange, passage);
     }
-}
-
-fn access_log(exchange: &Exchange, passage: &Passage) {
-    let facts = passage.facts.as_ref();
-    tracing::info!(
-        target: "portcullis::access",
-        request_id = passage.request_id,
-        client = facts.and_then(|facts| facts.client).map(tracing::field::display),
-        method = facts.map_or(&exchange.req_header().method, |facts| &facts.method).as_str(),
-        host = facts.map(|facts| facts.host.as_str()),
-        path = facts.map(|facts| facts.target.raw_path()),
-        status = exchange.response_written().map(|response| response.status.as_u16()),
-        decision = passage.decision,
-        bytes = exchange.body_bytes_sent(),
-        duration_ms = passage.started.elapsed().as_secs_f64() * 1000.0,
-        "request"
-    );
 }
 
 /// The one place that maps Pingora's errors to answers; `None` when nobody is there to be answered.

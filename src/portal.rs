@@ -128,30 +128,8 @@ impl Presence {
 
 /// What the pages work with. Made anew when the configuration is read again.
 pub struct Portal {
-    /// Signing in and out.
-    pub login: Arc<Login>,
-    /// Making accounts.
-    pub registration: Arc<Registration>,
-    /// Reading and changing accounts.
-    pub profile: Arc<Profile>,
-    /// An administrator's acts.
-    pub administration: Arc<Administration>,
-    /// Inviting people.
-    pub invitations: Arc<Invitations>,
-    /// Getting back into an account.
-    pub recovery: Arc<Recovery>,
-    /// Showing addresses to be one's own.
-    pub email_confirmation: Arc<EmailConfirmation>,
-    /// Forms that wait for a sign-in.
-    pub parked_forms: Arc<ParkedForms>,
-    /// Limits of attempts.
-    pub throttle: Arc<Throttle>,
-    /// Who did what.
-    pub audit: Arc<Audit>,
-    /// Takes letters.
-    pub outbox: Arc<Outbox>,
-    /// Where the demo's mails are.
-    pub mail_catcher: Option<Arc<MailCatcher>>,
+    /// What is done, as the pages are told to.
+    pub use_cases: UseCases,
     /// Seals session cookies.
     pub cookie_key: CookieKey,
     /// What time it is.
@@ -208,35 +186,10 @@ impl Portal {
         settings: Arc<Settings>,
         clock: SharedClock,
     ) -> Result<Self, AssetError> {
-        let UseCases {
-            login,
-            registration,
-            profile,
-            administration,
-            invitations,
-            recovery,
-            email_confirmation,
-            parked_forms,
-            throttle,
-            audit,
-            outbox,
-            mail_catcher,
-        } = use_cases;
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
-            login,
-            registration,
-            profile,
-            administration,
-            invitations,
-            recovery,
-            email_confirmation,
-            parked_forms,
-            throttle,
-            audit,
-            outbox,
-            mail_catcher,
+            use_cases,
             cookie_key,
             clock,
             errors: ErrorPages::new(look.clone()),

@@ -80,7 +80,7 @@ impl Connections {
             let mut session = ServerSession::new_http1(stream);
             session.set_keepalive(if *shutdown.borrow() { None } else { Some(self.timeouts.idle.as_secs().max(1)) });
             session.set_pipelined_prefix(std::mem::take(&mut buffer));
-            let Some(reused) = self.proxy.process_new_http(session, shutdown).await else {
+            let Some(Some(reused)) = self.gateway.watch_over(self.proxy.process_new_http(session, shutdown)).await else {
                 return;
             };
             stream = reused.consume().0;
@@ -222,10 +222,10 @@ impl Connections {
                 Ok(Some(H2Accept::Session(stream))) => {
                     wait = self.timeouts.idle;
                     let guard = Running::enter(&running);
-                    let (proxy, shutdown) = (self.proxy.clone(), shutdown.clone());
+                    let (gateway, proxy, shutdown) = (self.gateway.clone(), self.proxy.clone(), shutdown.clone());
                     tokio::spawn(async move {
                         let _running = guard;
-                        proxy.process_new_http(ServerSession::new_http2(stream), &shutdown).await;
+                        gateway.watch_over(proxy.process_new_http(ServerSession::new_http2(stream), &shutdown)).await;
                     });
                 }
                 Ok(Some(H2Accept::Rejected)) if rejected < MAX_H2_REJECTED => rejected += 1,

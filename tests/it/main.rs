@@ -41,6 +41,8 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod live_revocation;
+#[cfg(test)]
 mod lockout;
 #[cfg(test)]
 mod logs;

@@ -63,7 +63,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, &account, typed, &forged()));
     }
-    match call.portal.profile.change(account.id, change(&call, &fields), &call.client()).await {
+    match call.portal.use_cases.profile.change(account.id, change(&call, &fields), &call.client()).await {
         Ok(_) => call.to_page(StatusCode::SEE_OTHER, "/account?saved"),
         Err(error) => refusal(&call, &account, typed, error),
     }
@@ -76,7 +76,7 @@ pub(in crate::portal) async fn profile(State(portal): State<Arc<Portal>>, Extens
         Presence::Nobody => return nobody(&portal),
         Presence::Unknown => return unavailable(),
     };
-    match portal.profile.read(session.user.id).await {
+    match portal.use_cases.profile.read(session.user.id).await {
         Ok(Some(account)) => Json(User::of(&account)).into_response(),
         Ok(None) => nobody(&portal),
         Err(error) => {
@@ -93,7 +93,7 @@ pub(in crate::portal) async fn session(State(portal): State<Arc<Portal>>, Extens
         Presence::Nobody => return nobody(&portal),
         Presence::Unknown => return unavailable(),
     };
-    let account = portal.profile.read(session.user.id).await.ok().flatten();
+    let account = portal.use_cases.profile.read(session.user.id).await.ok().flatten();
     let user = account.as_ref().map_or_else(|| User::of_session(&session.user), User::of);
     Json(SessionBody::new(user, session, portal.clock.now())).into_response()
 }
@@ -103,7 +103,7 @@ pub(super) async fn account(call: &Call, status: StatusCode, page: &str) -> Resu
     let Some((_, session)) = call.somebody()? else {
         return Err(Box::new(call.to_login(status, "", page)));
     };
-    match call.portal.profile.read(session.user.id).await {
+    match call.portal.use_cases.profile.read(session.user.id).await {
         Ok(Some(account)) => Ok(account),
         // The account is gone and its session about to: without `switch` the login page would lead straight back here.
         Ok(None) => Err(Box::new(call.to_login(status, "switch", page))),

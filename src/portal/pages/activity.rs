@@ -47,7 +47,7 @@ pub(in crate::portal) async fn show(call: Call) -> Response {
 /// A page of records from where the query says, and before which one the next page begins.
 pub(super) async fn records(call: &Call, account: Option<AccountId>) -> Result<(Vec<Record>, Option<Uuid>), Box<Response>> {
     let before = Uuid::try_parse(call.query.text("before")).ok();
-    let mut found = call.portal.audit.list(Filter { account, before }, SHOWN + 1).await.map_err(|error| {
+    let mut found = call.portal.use_cases.audit.list(Filter { account, before }, SHOWN + 1).await.map_err(|error| {
         call.note(&error);
         Box::new(call.fault(&Call::outage()))
     })?;

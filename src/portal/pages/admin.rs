@@ -42,13 +42,13 @@ impl FromRequestParts<Arc<Portal>> for Admin {
             _ => (StatusCode::SEE_OTHER, parts.uri.path()),
         };
         let account = account(&call, status, page).await.map_err(|response| *response)?;
-        if !portal.administration.is_administrator(&account) {
+        if !portal.use_cases.administration.is_administrator(&account) {
             let prefix = &portal.look.prefix;
             let switch_url = format!("{prefix}/login?switch{}", rd_query('&', Some(&format!("{prefix}{page}"))));
             return Err(call.fault(&Fault::Forbidden { switch_url }));
         }
         let actor = Actor { party: Party::from(&account), client: call.client() };
-        let administration = portal.administration.acting_as(actor);
+        let administration = portal.use_cases.administration.acting_as(actor);
         Ok(Self { call, account, administration })
     }
 }

@@ -53,7 +53,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
         Err(outage) => return *outage,
     };
     let password = Password::new(fields.text("password").to_owned());
-    match call.portal.profile.confirm(account.id, key, password, &call.client()).await {
+    match call.portal.use_cases.profile.confirm(account.id, key, password, &call.client()).await {
         Ok(signed_in) => {
             let mut response = redirect(StatusCode::SEE_OTHER, &rd);
             call.give_session(&mut response, &signed_in);

@@ -57,7 +57,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, &state, fields.text("email"), &forged()));
     }
-    let confirmation = &call.portal.email_confirmation;
+    let confirmation = &call.portal.use_cases.email_confirmation;
     let asked = if fields.has("email") {
         confirmation.request_change(change(&call, &state.account, &fields)).await.map(|_| ())
     } else {
@@ -72,7 +72,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
 /// Of who is signed in; else the response: to the login, or that this site sends no mail.
 async fn state(call: &Call, status: StatusCode) -> Result<State, Box<Response>> {
     let account = account(call, status, PATH).await?;
-    let confirmation = &call.portal.email_confirmation;
+    let confirmation = &call.portal.use_cases.email_confirmation;
     if !confirmation.is_possible(call.link_base().as_deref()) {
         return Err(Box::new(call.page(StatusCode::OK, &no_mail(call))));
     }

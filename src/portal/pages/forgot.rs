@@ -21,7 +21,7 @@ struct Page<'a> {
 
 /// `GET`: the form, or what came of it.
 pub(in crate::portal) async fn show(call: Call) -> Response {
-    if !call.portal.recovery.is_possible(call.link_base().as_deref()) {
+    if !call.portal.use_cases.recovery.is_possible(call.link_base().as_deref()) {
         return call.page(StatusCode::OK, &no_mail(&call));
     }
     if call.query.has("sent") {
@@ -39,7 +39,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, email, &forged()));
     }
-    match call.portal.recovery.request(email, call.link_base(), &call.client()).await {
+    match call.portal.use_cases.recovery.request(email, call.link_base(), &call.client()).await {
         Ok(()) => call.to_page(StatusCode::SEE_OTHER, "/forgot?sent"),
         Err(RequestError::NoMail) => call.page(StatusCode::OK, &no_mail(&call)),
         Err(RequestError::Invalid(problem)) => call.page(StatusCode::BAD_REQUEST, &page(&call, email, &vec![problem].into())),

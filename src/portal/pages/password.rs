@@ -52,7 +52,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
     };
     let password = |name: &str| Password::new(fields.text(name).to_owned());
     let (current, new, client) = (password("current_password"), password("password"), call.client());
-    match call.portal.profile.change_password(account.id, PasswordChange { session: key, current, new, client: &client }).await {
+    match call.portal.use_cases.profile.change_password(account.id, PasswordChange { session: key, current, new, client: &client }).await {
         Ok(signed_in) => {
             let mut response = call.to_page(StatusCode::SEE_OTHER, "/account?password-changed");
             call.give_session(&mut response, &signed_in);

@@ -49,7 +49,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
         Presence::Somebody { key, .. } => Some(*key),
         Presence::Nobody | Presence::Unknown => None,
     };
-    match call.portal.recovery.reset_and_sign_in(new, replaces).await {
+    match call.portal.use_cases.recovery.reset_and_sign_in(new, replaces).await {
         Ok(signed_in) => {
             let mut response = redirect(StatusCode::SEE_OTHER, &landing(&call).location);
             call.give_session(&mut response, &signed_in);
@@ -91,7 +91,7 @@ async fn refusal(call: &Call, token: Option<LinkToken>, error: ResetError) -> Re
 /// The form, for a token that works; else that it does not.
 async fn form(call: &Call, token: Option<LinkToken>, status: StatusCode, problems: &Problems) -> Response {
     let Some(token) = token else { return dead(call) };
-    let account = match call.portal.recovery.open(&token).await {
+    let account = match call.portal.use_cases.recovery.open(&token).await {
         Ok(Some(account)) => account,
         Ok(None) => return dead(call),
         Err(error) => {

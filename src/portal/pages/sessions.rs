@@ -86,7 +86,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
 }
 
 async fn end(call: &Call, account: &Account, fields: &Fields) -> Result<(), ProfileError> {
-    let (profile, client) = (&call.portal.profile, call.client());
+    let (profile, client) = (&call.portal.use_cases.profile, call.client());
     match (fields.text("end"), own_key(call)) {
         ("others", Some(own)) => profile.end_other_sessions(account, own, &client).await.map(|_| ()),
         // What ended a moment before has ended.
@@ -95,7 +95,7 @@ async fn end(call: &Call, account: &Account, fields: &Fields) -> Result<(), Prof
 }
 
 async fn listed(call: &Call, account: &Account, status: StatusCode, problems: &Problems) -> Response {
-    let sessions = match call.portal.profile.sessions(account.id).await {
+    let sessions = match call.portal.use_cases.profile.sessions(account.id).await {
         Ok(sessions) => sessions,
         Err(error) => return failed(call, &error),
     };

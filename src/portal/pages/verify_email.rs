@@ -50,7 +50,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
     let found = match look_at(&call, fields.text("token")).await {
         Ok(Some(found)) => found,
         Ok(None) => {
-            call.portal.email_confirmation.record_refusal(&call.client());
+            call.portal.use_cases.email_confirmation.record_refusal(&call.client());
             return dead(&call);
         }
         Err(response) => return *response,
@@ -58,7 +58,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, &found, &forged()));
     }
-    match call.portal.email_confirmation.confirm(&found.token, &call.client()).await {
+    match call.portal.use_cases.email_confirmation.confirm(&found.token, &call.client()).await {
         Ok(account) => confirmed(&call, account.id),
         Err(ConfirmError::BadToken) => dead(&call),
         Err(ConfirmError::Unavailable(error)) => {
@@ -71,7 +71,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
 /// What the link is about; nothing where it does not work, or no longer.
 async fn look_at(call: &Call, token: &str) -> Result<Option<Confirmable>, Box<Response>> {
     let Some(token) = LinkToken::parse(token) else { return Ok(None) };
-    let opened = call.portal.email_confirmation.open(&token).await.map_err(|error| Box::new(failed(call, &error)))?;
+    let opened = call.portal.use_cases.email_confirmation.open(&token).await.map_err(|error| Box::new(failed(call, &error)))?;
     Ok(opened.map(|(account, email)| Confirmable { token, account, email }))
 }
 

@@ -108,7 +108,7 @@ pub(in crate::portal) async fn submit(admin: Admin, submission: Submission) -> R
 async fn revoke(admin: &Admin, fields: &Fields) -> Response {
     let Ok(id) = Uuid::try_parse(fields.text("revoke")) else { return admin.call.fault(&Fault::NotFound) };
     let actor = admin.administration.actor();
-    match admin.call.portal.invitations.revoke(id, actor.party.clone(), &actor.client).await {
+    match admin.call.portal.use_cases.invitations.revoke(id, actor.party.clone(), &actor.client).await {
         Ok(_) => admin.call.to_page(StatusCode::SEE_OTHER, "/admin/invitations?revoked"),
         Err(error) => unavailable(admin, &error),
     }
@@ -122,7 +122,7 @@ async fn invite(admin: &Admin, typed: Typed<'_>) -> Response {
         lifetime: typed.days.trim().parse().map_or(Duration::ZERO, |days: u32| DAY * days),
         base: admin.call.link_base(),
     };
-    match admin.call.portal.invitations.create(new, actor.party.clone(), &actor.client).await {
+    match admin.call.portal.use_cases.invitations.create(new, actor.party.clone(), &actor.client).await {
         Ok(invited) => {
             let empty = Typed { email: "", groups: "", ..typed };
             listed(admin, StatusCode::OK, empty, Said { problems: None, made: Some(&invited) }).await
@@ -147,7 +147,7 @@ fn unavailable(admin: &Admin, error: &StoreError) -> Response {
 async fn listed(admin: &Admin, status: StatusCode, typed: Typed<'_>, said: Said<'_>) -> Response {
     let portal = &admin.call.portal;
     let before = Uuid::try_parse(admin.call.query.text("before")).ok();
-    let mut found = match portal.invitations.list(before, SHOWN + 1).await {
+    let mut found = match portal.use_cases.invitations.list(before, SHOWN + 1).await {
         Ok(found) => found,
         Err(error) => return unavailable(admin, &error),
     };
