@@ -128,7 +128,7 @@ impl Presence {
 
 /// What the pages work with. Made anew when the configuration is read again.
 pub struct Portal {
-    /// What is done, as the pages are told to.
+    /// What the pages do.
     pub use_cases: UseCases,
     /// Seals session cookies.
     pub cookie_key: CookieKey,
