@@ -194,7 +194,11 @@ impl Findings {
             return Check::fail(name, format!("the application sees forged {}{more}", passed.join(", ")), site.front.mend(Fault::Headers));
         }
         if unseen > 0 || refused == requests {
-            return Check::unknown(name, format!("{} of {requests} requests did not come back from the application", unseen + refused), NO_ECHO);
+            return Check::unknown(
+                name,
+                format!("{} of {requests} requests did not come back from the application", unseen + refused),
+                NO_ECHO,
+            );
         }
         Check::pass(name, format!("no spelling of any name passes ({requests} requests, {refused} of them refused)"))
     }

@@ -155,7 +155,13 @@ impl Site {
         let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie").filter_map(|(_, value)| value.split(';').next());
         let cookies: Vec<&str> = set.filter(|pair| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty())).collect();
         if answer.status != 200 || cookies.is_empty() {
-            return Err(format!("{} cannot sign in at {}{}: it answers {}", login.username, server.authority(), page.path(), answer.status));
+            return Err(format!(
+                "{} cannot sign in at {}{}: it answers {}",
+                login.username,
+                server.authority(),
+                page.path(),
+                answer.status
+            ));
         }
         let values = cookies.iter().filter_map(|pair| pair.split_once('=')).map(|(_, value)| value.to_owned()).collect();
         Ok(Session { username: login.username.clone(), line: format!("Cookie: {}\r\n", cookies.join("; ")), values, path: None })

@@ -93,9 +93,11 @@ pub(super) async fn upstream(url: &Url, site: &Site) -> Result<Check, String> {
         site.mark
     );
     Ok(match wire.exchange(&server, &request).await {
-        Ok(answer) if answer.status < 400 || answer.body.contains(&site.mark) => {
-            Check::fail(NAME, format!("{} answers with {}: whoever asks there can claim to be anybody", server.authority(), answer.status), MEND)
-        }
+        Ok(answer) if answer.status < 400 || answer.body.contains(&site.mark) => Check::fail(
+            NAME,
+            format!("{} answers with {}: whoever asks there can claim to be anybody", server.authority(), answer.status),
+            MEND,
+        ),
         Ok(answer) if matches!(answer.status, 401 | 403) => {
             Check::pass(NAME, format!("{} refuses with {}", server.authority(), answer.status))
         }

@@ -1,0 +1,143 @@
+//! `portcullis doctor`, run as an operator runs it against real front proxies with our sample application behind them.
+
+use crate::support::front_proxy::{RunningProxy, weakened};
+use crate::support::gateway::{PASSWORD, TestGateway};
+use crate::support::guarded::free_port;
+use crate::support::program::{Finished, run};
+use crate::support::upstream::EchoUpstream;
+use portcullis::config::load_str;
+use portcullis::snippet::{self, FrontProxy, Wanted};
+use std::net::SocketAddr;
+use tokio::sync::watch;
+
+const RULES: &str = "access: { rules: [{ path: /public, allow: public }] }\n";
+
+/// The sample application behind a proxy.
+struct Fronted {
+    proxy: RunningProxy,
+    gateway: TestGateway,
+    sample: SocketAddr,
+    port: u16,
+    _stop: watch::Sender<bool>,
+}
+
+impl Fronted {
+    async fn by(proxy: FrontProxy, change: impl Fn(String) -> String) -> Self {
+        let port = free_port();
+        let yaml = format!(
+            "server: {{ trusted_proxies: [127.0.0.1] }}\nportal: {{ url: \"http://auth.example.test:{port}\" }}\n\
+             cookies: {{ domain: example.test }}\nidentity: {{ also: [remote-user] }}\n\
+             routes: [{{ host: wiki.example.test, upstream: none }}]\n{RULES}"
+        );
+        let gateway = TestGateway::with(&yaml).user("ann", &["staff"]).start().await;
+        let (stop, stopped) = watch::channel(false);
+        let sample = portcullis::sample::serve("/auth", stopped).await.unwrap();
+        let settings = load_str(&yaml, gateway.folder(), &[]).unwrap_or_else(|report| panic!("{report}")).settings;
+        let application = format!("wiki.example.test=http://{sample}").parse().unwrap();
+        let address = Some(snippet::server(&gateway.origin()).unwrap());
+        let wanted = Wanted { applications: vec![application], gateway: address, ..Wanted::of(proxy) };
+        let text = change(snippet::write(&settings, &wanted).unwrap().text);
+        let proxy = RunningProxy::start(proxy, &text, port, None).await;
+        Self { proxy, gateway, sample, port, _stop: stop }
+    }
+
+    async fn examined(&self, more: &[&str]) -> Finished {
+        let url = format!("http://wiki.example.test:{}/", self.port);
+        let connect = self.proxy.address().to_string();
+        let arguments = ["doctor", url.as_str(), "--connect", connect.as_str(), "--user", "ann"];
+        run(self.gateway.folder(), &[&arguments, more].concat(), PASSWORD).await
+    }
+}
+
+async fn holds(proxy: FrontProxy) {
+    let fronted = Fronted::by(proxy, |text| text).await;
+    let found = fronted.examined(&[]).await;
+    assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""), "{found:#?}");
+    for check in ["anonymous", "signed in", "forwarded headers", "named by Connection", "paths", "way to the login", "verify endpoints"] {
+        assert!(found.stdout.lines().any(|line| line.starts_with("pass") && line.contains(check)), "{check}: {}", found.stdout);
+    }
+    assert!(!found.stdout.contains("unknown "), "{}", found.stdout);
+    let cookie_passes = found.stdout.contains("session cookie reaches the application");
+    assert_eq!(cookie_passes, proxy == FrontProxy::Traefik, "{}", found.stdout);
+}
+
+async fn names_the_fault(proxy: FrontProxy) {
+    let fronted = Fronted::by(proxy, |text| weakened(proxy, &text)).await;
+    let upstream = format!("http://{}", fronted.sample);
+    let found = fronted.examined(&["--upstream", &upstream]).await;
+    assert_eq!((found.code, found.stderr.lines().count()), (Some(1), 1), "{found:#?}");
+    let failed = |name: &str| found.stdout.lines().find(|line| line.starts_with("fail") && line.contains(name)).map(str::to_owned);
+    let forged = failed("identity headers, anonymous").unwrap_or_else(|| panic!("{}", found.stdout));
+    let forged = forged.to_ascii_lowercase();
+    assert!(["x-user", "x_user", "x.user", "remote-", "remote_"].iter().any(|name| forged.contains(name)), "{forged}");
+    assert!(failed("the application past the proxy").is_some(), "{}", found.stdout);
+    assert!(found.stdout.contains("mend: ") && found.stdout.contains("verdict: does not hold"), "{}", found.stdout);
+}
+
+macro_rules! behind {
+    ($($name:ident: $proxy:ident),*) => {$(
+        mod $name {
+            use portcullis::snippet::FrontProxy;
+
+            /// contract 1, threats.md C13
+            #[tokio::test]
+            async fn our_own_example_holds() {
+                super::super::holds(FrontProxy::$proxy).await;
+            }
+
+            /// contract 1, threats.md A02, A04
+            #[tokio::test]
+            async fn a_copy_without_its_stripping_lines_does_not_and_the_fault_is_named() {
+                super::super::names_the_fault(FrontProxy::$proxy).await;
+            }
+        }
+    )*};
+}
+
+mod each {
+    behind! { nginx: Nginx, traefik: Traefik, caddy: Caddy, haproxy: Haproxy, envoy: Envoy }
+}
+
+/// contract 1, threats.md groups a and b
+#[tokio::test]
+async fn our_own_proxy_holds() {
+    let gateway = TestGateway::with(format!("routes: [{{ upstream: sample }}]\n{RULES}")).user("ann", &[]).start().await;
+    let found = run(gateway.folder(), &["doctor", &gateway.origin(), "--user", "ann", "--json"], PASSWORD).await;
+    assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""), "{found:#?}");
+    let report: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    assert!(checks.len() == 7 && checks.iter().all(|check| check["verdict"] == "pass"), "{report:#}");
+    assert!(!found.stdout.contains("cookie reaches"), "{report:#}");
+}
+
+/// contract 1: what cannot be seen is no pass
+#[tokio::test]
+async fn an_application_that_shows_nothing_is_unknown_which_is_no_pass() {
+    let upstream = EchoUpstream::start().await;
+    let yaml = format!("routes: [{{ upstream: \"{}\" }}]\n", upstream.origin());
+    let gateway = TestGateway::with(&yaml).user("ann", &[]).start().await;
+    for user in [&[][..], &["--user", "ann", "--echo", "/status/204"]] {
+        let found = run(gateway.folder(), &[&["doctor", &gateway.origin()], user].concat(), PASSWORD).await;
+        assert_eq!(found.code, Some(1), "{found:#?}");
+        assert!(found.stdout.lines().any(|line| line.starts_with("unknown  identity headers")), "{}", found.stdout);
+        assert!(!found.stdout.contains("\nfail"), "{}", found.stdout);
+    }
+}
+
+/// contract 1: errors are one sentence
+#[tokio::test]
+async fn where_nobody_answers_or_nobody_may_sign_in_is_one_sentence() {
+    let gateway = TestGateway::with("routes: [{ upstream: sample }]\n").user("ann", &[]).start().await;
+    let dead = format!("http://127.0.0.1:{}/", free_port());
+    for (arguments, password, code, named) in [
+        (vec!["doctor", &dead], "", 1, "does not answer"),
+        (vec!["doctor", &gateway.origin(), "--user", "ann"], "wrong-horse-1-Battery", 1, "cannot sign in"),
+        (vec!["doctor", &gateway.origin(), "--user", "ann"], "", 1, "password"),
+        (vec!["doctor", "ftp://wiki.example.com/"], "", 2, "http"),
+    ] {
+        let found = run(gateway.folder(), &arguments, password).await;
+        assert_eq!((found.code, found.stdout.as_str()), (Some(code), ""), "{found:#?}");
+        assert!(found.stderr.contains(named) && !found.stderr.contains("wrong-horse"), "{}", found.stderr);
+        assert!(code == 2 || found.stderr.lines().count() == 1, "{}", found.stderr);
+    }
+}
