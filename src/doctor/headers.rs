@@ -5,6 +5,7 @@ use super::front::Fault;
 use super::report::Check;
 use super::site::{Seen, Site};
 use crate::identity::{AlsoHeaders, IdentityHeaders};
+use std::collections::HashSet;
 
 /// Characters that may stand between the words of a header's name (RFC 9110 section 5.6.2).
 const SEPARATORS: &str = "-_.!#$%&'*+^`|~";
@@ -149,17 +150,20 @@ async fn nominations(site: &Site, path: &str, cookie: &str) -> Result<Check, Str
     let start = format!("GET {path}");
     let username = site.session.as_ref().map(|session| session.username.clone()).unwrap_or_default();
     let told = |seen: &Seen| seen.reached && seen.answer.body.contains(&username);
-    let usual = told(&site.ask(&start, cookie).await?);
+    if !told(&site.ask(&start, cookie).await?) {
+        let seen = format!("{path} does not show that {username} is signed in");
+        return Ok(Check::unknown(NAME, seen, "let the proxy tell the application who the user is, as `portcullis snippet` has it"));
+    }
     for nominated in NOMINATIONS {
         let seen = site.ask(&start, &format!("Connection: {nominated}\r\n{}: {}\r\n{cookie}", identity_names()[0], site.mark)).await?;
-        let lost = usual && seen.reached && !told(&seen);
+        let lost = seen.reached && !told(&seen);
         if lost || seen.answer.body.replace(&format!("seen{}", site.mark), "").contains(&site.mark) {
             let what = if lost { "takes the identity away" } else { "lets a forged one through" };
             return Ok(Check::fail(NAME, format!("`Connection: {nominated}` {what}"), site.front.mend(Fault::Headers)));
         }
     }
     let seen = site.ask(&start, &format!("Connection: Cookie\r\n{cookie}")).await?;
-    if seen.reached && usual && !told(&seen) {
+    if seen.reached && !told(&seen) {
         let what = "`Connection: Cookie` reaches the application without an identity";
         return Ok(Check::fail(NAME, what, site.front.mend(Fault::Headers)));
     }
@@ -187,6 +191,8 @@ impl Findings {
     fn check(self, name: &'static str, site: &Site) -> Check {
         const SHOWN: usize = 6;
         let Self { mut passed, requests, refused, unseen } = self;
+        let mut before = HashSet::new();
+        passed.retain(|name| before.insert(name.to_ascii_lowercase()));
         if !passed.is_empty() {
             let more = passed.len().saturating_sub(SHOWN);
             passed.truncate(SHOWN);

@@ -4,7 +4,10 @@ use crate::support::front_proxy::{RunningProxy, weakened};
 use crate::support::gateway::{PASSWORD, TestGateway};
 use crate::support::guarded::free_port;
 use crate::support::program::{Finished, run};
-use crate::support::upstream::EchoUpstream;
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
 use portcullis::config::load_str;
 use portcullis::snippet::{self, FrontProxy, Wanted};
 use std::net::SocketAddr;
@@ -69,7 +72,7 @@ async fn names_the_fault(proxy: FrontProxy) {
     let failed = |name: &str| found.stdout.lines().find(|line| line.starts_with("fail") && line.contains(name)).map(str::to_owned);
     let forged = failed("identity headers, anonymous").unwrap_or_else(|| panic!("{}", found.stdout));
     let forged = forged.to_ascii_lowercase();
-    assert!(["x-user", "x_user", "x.user", "remote-", "remote_"].iter().any(|name| forged.contains(name)), "{forged}");
+    assert!(["x-user", "x_user", "x.user", "remote-", "remote_", "x-forwarded-user"].iter().any(|name| forged.contains(name)), "{forged}");
     assert!(failed("the application past the proxy").is_some(), "{}", found.stdout);
     assert!(found.stdout.contains("mend: ") && found.stdout.contains("verdict: does not hold"), "{}", found.stdout);
 }
@@ -113,15 +116,55 @@ async fn our_own_proxy_holds() {
 /// contract 1: what cannot be seen is no pass
 #[tokio::test]
 async fn an_application_that_shows_nothing_is_unknown_which_is_no_pass() {
-    let upstream = EchoUpstream::start().await;
-    let yaml = format!("routes: [{{ upstream: \"{}\" }}]\n", upstream.origin());
-    let gateway = TestGateway::with(&yaml).user("ann", &[]).start().await;
-    for user in [&[][..], &["--user", "ann", "--echo", "/status/204"]] {
+    let mute = served(Router::new().fallback(async || "nothing to see")).await;
+    let gateway = TestGateway::with(format!("routes: [{{ upstream: \"{mute}\" }}]\n")).user("ann", &[]).start().await;
+    for user in [&[][..], &["--user", "ann", "--echo", "/page"]] {
         let found = run(gateway.folder(), &[&["doctor", &gateway.origin()], user].concat(), PASSWORD).await;
         assert_eq!(found.code, Some(1), "{found:#?}");
         assert!(found.stdout.lines().any(|line| line.starts_with("unknown  identity headers")), "{}", found.stdout);
         assert!(!found.stdout.contains("\nfail"), "{}", found.stdout);
     }
+}
+
+/// threats.md B04, C01, C08: a gate that asks for one spelling only, believes visitors and lets them ask
+#[tokio::test]
+async fn a_careless_gate_fails_each_check_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (follows, said) in [(false, "X-Forwarded-Host or Forwarded is believed"), (true, "the proxy followed it")] {
+        let careless = served(Router::new().fallback(move |request: Request| async move { careless(&request, follows) })).await;
+        let found = run(folder.path(), &["doctor", &careless], "").await;
+        assert_eq!(found.code, Some(1), "{found:#?}");
+        for (check, seen) in [
+            ("identity headers, anonymous", "x-user"),
+            ("forwarded headers", "x-forwarded-for"),
+            ("paths and methods", "GET //portcullis-doctor reaches the application without a login"),
+            ("the way to the login", said),
+            ("verify endpoints", "/auth/verify answers a visitor with 200"),
+        ] {
+            let line = found.stdout.lines().find(|line| line.starts_with(&format!("fail     {check}")));
+            assert!(line.is_some_and(|line| line.contains(seen)), "{check}: {}", found.stdout);
+        }
+    }
+}
+
+fn careless(request: &Request, follows: bool) -> Response {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("here.test");
+    match request.uri().path() {
+        "/portcullis-doctor" if follows && header("accept") == "text/html" => "the login page".into_response(),
+        "/portcullis-doctor" => {
+            (StatusCode::FOUND, [("location", format!("http://{}/auth/login", header("x-forwarded-host")))]).into_response()
+        }
+        path if path.starts_with("/auth/verify") => "may pass".into_response(),
+        _ => format!("{:?}", request.headers()).into_response(),
+    }
+}
+
+/// Where these pages are served.
+async fn served(router: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    origin
 }
 
 /// contract 1: errors are one sentence
