@@ -182,7 +182,7 @@ impl Findings {
             _ if self.passed.len() > before => {}
             Seen { reached: true, .. } => {}
             // Some proxies refuse names that others drop, which is as good.
-            Seen { answer, .. } if (400..500).contains(&answer.status) => self.refused += 1,
+            Seen { answer, .. } if answer.is_refusal() => self.refused += 1,
             Seen { .. } => self.unseen += 1,
         }
         Ok(())

@@ -63,7 +63,11 @@ impl Site {
             mark: format!("forged{}x", random(random_bytes())),
         };
         let paths = candidates(order);
-        site.front = Front::of(&site.ask(&format!("GET {}", paths[0]), "").await?.answer);
+        let first = site.ask(&format!("GET {}", paths[0]), "").await?.answer;
+        if first.is_silence() {
+            return Err(format!("{} takes connections and says nothing; name the address of the front proxy", site.server.authority()));
+        }
+        site.front = Front::of(&first);
         site.look_around(&paths).await?;
         if let Some(login) = &order.login {
             site.session = Some(site.sign_in(login).await?);
@@ -72,27 +76,22 @@ impl Site {
         Ok(site)
     }
 
-    /// One request: `start` is method and target, `lines` are further headers. What was sent as `X-Doctor` tells whether it
-    /// comes back from the application.
+    /// What a script asks for: `start` is method and target, `lines` are further headers.
     pub(super) async fn ask(&self, start: &str, lines: &str) -> Result<Seen, String> {
-        let control = format!("seen{}", self.mark);
-        let closing = if lines.to_ascii_lowercase().contains("connection:") { "" } else { "Connection: close\r\n" };
-        let request = format!(
-            "{start} HTTP/1.1\r\nHost: {}\r\nAccept: application/json\r\nX-Doctor: {control}\r\n{closing}{lines}\r\n",
-            self.server.authority()
-        );
-        let answer = self.wire.exchange(&self.server, &request).await?;
-        let reached = answer.body.contains(&control);
-        Ok(Seen { answer, reached })
+        self.send(start, &format!("Accept: application/json\r\n{lines}")).await
     }
 
     /// What a browser asks for that goes to a page.
     pub(super) async fn navigate(&self, path: &str, lines: &str) -> Result<Seen, String> {
+        self.send(&format!("GET {path}"), &format!("Accept: text/html\r\nSec-Fetch-Mode: navigate\r\n{lines}")).await
+    }
+
+    /// What is sent as `X-Doctor` tells by coming back that the application had the request.
+    async fn send(&self, start: &str, lines: &str) -> Result<Seen, String> {
         let control = format!("seen{}", self.mark);
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\nX-Doctor: {control}\r\nConnection: close\r\n{lines}\r\n",
-            self.server.authority()
-        );
+        let closing = if lines.contains("Connection:") { "" } else { "Connection: close\r\n" };
+        let host = self.server.authority();
+        let request = format!("{start} HTTP/1.1\r\nHost: {host}\r\nX-Doctor: {control}\r\n{closing}{lines}\r\n");
         let answer = self.wire.exchange(&self.server, &request).await?;
         let reached = answer.body.contains(&control);
         Ok(Seen { answer, reached })

@@ -43,7 +43,7 @@ async fn redirect(site: &Site) -> Result<Check, String> {
             let what = "a forged X-Forwarded-Host or Forwarded is believed: the redirect names it";
             return Ok(Check::fail(NAME, what, site.front.mend(Fault::Redirect)));
         }
-        if status >= 500 {
+        if status >= 500 || seen.answer.is_silence() {
             let mend = "see the logs of the proxy and of the gateway";
             return Ok(Check::unknown(NAME, format!("{closed} is answered with {status}"), mend));
         }

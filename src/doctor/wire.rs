@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LARGEST_ANSWER: usize = 1 << 20;
 /// Far more than all checks send; reached only if one of them goes astray.
 const MOST_REQUESTS: u32 = 2000;
+/// Stands for a connection that was closed without a word.
+const SILENCE: u16 = 0;
 
 /// A scheme, a name and a port that requests go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +87,7 @@ impl Wire {
         }
         match tokio::time::timeout(PATIENCE, self.send(server, request)).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(format!("{} does not answer: {error}", server.authority())),
+            Ok(Err(error)) => Err(format!("{} does not answer: {error}; is it the address of a running proxy?", server.authority())),
             Err(_) => Err(format!("{} does not answer within {} s", server.authority(), PATIENCE.as_secs())),
         }
     }
@@ -111,6 +113,16 @@ impl Answer {
     /// The first value of a header, by its name in lower case.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the connection was closed instead.
+    pub(super) const fn is_silence(&self) -> bool {
+        self.status == SILENCE
+    }
+
+    /// Whether the request was refused as one that nobody may send.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.is_silence() || (400..500).contains(&self.status)
     }
 
     /// Where `Location` leads from `base`.
@@ -148,19 +160,19 @@ impl Answer {
 }
 
 async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> std::io::Result<Answer> {
-    stream.write_all(request.as_bytes()).await?;
-    stream.flush().await?;
+    // A server that refuses may close before it has read everything: what it said before that counts.
+    if stream.write_all(request.as_bytes()).await.is_ok() {
+        let _ = stream.flush().await;
+    }
     let mut bytes = Vec::new();
-    let mut part = [0; 8192];
+    let mut part = vec![0; 8192];
     loop {
-        // A server that refuses may close before it has read everything: what it said before that counts.
-        let count = match stream.read(&mut part).await {
-            Ok(count) => count,
-            Err(error) if bytes.is_empty() => return Err(error),
-            Err(_) => 0,
-        };
+        let count = stream.read(&mut part).await.unwrap_or(0);
         bytes.extend_from_slice(&part[..count]);
         let answer = Answer::parse(&bytes);
+        if bytes.is_empty() {
+            return Ok(Answer { status: SILENCE, headers: Vec::new(), body: String::new() });
+        }
         if count == 0 || bytes.len() > LARGEST_ANSWER {
             return answer.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidData, "what it says is not HTTP"));
         }
