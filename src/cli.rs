@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod demo;
+pub mod doctor;
 pub mod explain;
 mod failure;
 mod hash;
@@ -23,6 +24,7 @@ pub(crate) use schema::SCHEMA;
 
 use crate::config;
 use clap::{Args, Parser, Subcommand};
+use doctor::DoctorArguments;
 use explain::ExplainArguments;
 use invite::InviteCommand;
 use mail::MailCommand;
@@ -71,6 +73,11 @@ enum Command {
         arguments: ExplainArguments,
         #[command(flatten)]
         config: ConfigFile,
+    },
+    /// Attack a running front proxy from outside: what holds, what does not, and how to mend it
+    Doctor {
+        #[command(flatten)]
+        arguments: DoctorArguments,
     },
     /// Manage accounts; USER is a name or an email
     User {
@@ -167,6 +174,7 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Check { config, .. } => check::run(&config.path(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock()),
         Command::Explain { arguments, config } => explain::run(arguments, &config.path(), &mut std::io::stdout().lock()),
+        Command::Doctor { arguments } => doctor::run(arguments, &mut std::io::stdout().lock()),
         Command::User { command, config } => {
             let settings = config::load(&config.path())?.settings;
             let said = user::run(command, settings, password_input::read_new_password)?;

@@ -17,9 +17,25 @@ pub fn read_new_password() -> Result<Password, String> {
     if !stdin.is_terminal() {
         return first_line(&mut stdin.lock());
     }
-    let ask = |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| format!("cannot read the password: {error}"));
     let (once, again) = (ask("Password: ")?, ask("Again: ")?);
     typed(&once, &again)
+}
+
+/// A password that exists, typed once or piped.
+///
+/// # Errors
+/// One sentence when there is none.
+pub fn read_password() -> Result<Password, String> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return first_line(&mut stdin.lock());
+    }
+    let once = ask("Password: ")?;
+    typed(&once, &once)
+}
+
+fn ask(prompt: &str) -> Result<Zeroizing<String>, String> {
+    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| format!("cannot read the password: {error}"))
 }
 
 fn typed(once: &str, again: &str) -> Result<Password, String> {

@@ -21,6 +21,8 @@ mod crashes;
 #[cfg(test)]
 mod csrf;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod email_confirmation;
 #[cfg(test)]
 mod explain;

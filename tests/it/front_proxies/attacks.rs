@@ -1,6 +1,7 @@
 //! What an attacker sends to a front proxy.
 
 use super::Site;
+use crate::support::front_proxy::weakened;
 use crate::support::gateway::PASSWORD;
 use crate::support::message::Head;
 use crate::support::raw::Raw;
@@ -131,20 +132,6 @@ pub async fn without_stripping(proxy: FrontProxy) {
     assert_eq!(answer.status(), 200, "{}", answer.text());
     let head = site.wiki.last().head;
     assert!(head.headers.iter().any(|(_, value)| value == MARK), "{head:?}");
-}
-
-fn weakened(proxy: FrontProxy, text: &str) -> String {
-    let strips = |line: &str| match proxy {
-        FrontProxy::Nginx => line.contains("ignore_invalid_headers"),
-        FrontProxy::Traefik => line.contains("authResponseHeadersRegex"),
-        FrontProxy::Caddy => line.contains("request_header \"-"),
-        FrontProxy::Haproxy => line.contains("del-header"),
-        FrontProxy::Envoy => line.contains("headers:remove(name)") || line.contains("DROP_HEADER"),
-        FrontProxy::IngressNginx => false,
-    };
-    let kept: Vec<&str> = text.lines().filter(|line| !strips(line)).collect();
-    assert!(kept.len() < text.lines().count());
-    kept.join("\n").replace("underscores_in_headers off", "underscores_in_headers on") + "\n"
 }
 
 /// However a path is written, what is not public stays closed, and no verify endpoint answers a visitor.
