@@ -93,6 +93,10 @@ impl Site {
         let host = self.server.authority();
         let request = format!("{start} HTTP/1.1\r\nHost: {host}\r\nX-Doctor: {control}\r\n{closing}{lines}\r\n");
         let answer = self.wire.exchange(&self.server, &request).await?;
+        // What is refused for being too much would be refused otherwise, too: nothing could be concluded.
+        if answer.status == 429 {
+            return Err(format!("{host} takes no more requests (429); wait, or raise its limits for this address"));
+        }
         let reached = answer.body.contains(&control);
         Ok(Seen { answer, reached })
     }

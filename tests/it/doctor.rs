@@ -1,14 +1,16 @@
 //! `portcullis doctor`, run as an operator runs it against real front proxies with our sample application behind them.
 
+use crate::support::certificate::Certificate;
 use crate::support::front_proxy::{RunningProxy, weakened};
 use crate::support::gateway::{PASSWORD, TestGateway};
 use crate::support::guarded::free_port;
-use crate::support::program::{Finished, run};
+use crate::support::program::{Finished, run, run_with};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use portcullis::config::load_str;
+use portcullis::server::BoundAddress;
 use portcullis::snippet::{self, FrontProxy, Wanted};
 use std::net::SocketAddr;
 use tokio::sync::watch;
@@ -104,13 +106,37 @@ mod each {
 /// contract 1, threats.md groups a and b
 #[tokio::test]
 async fn our_own_proxy_holds() {
-    let gateway = TestGateway::with(format!("routes: [{{ upstream: sample }}]\n{RULES}")).user("ann", &[]).start().await;
+    let yaml = format!("routes: [{{ upstream: sample }}]\n{RULES}");
+    let gateway = TestGateway::with(yaml).limited().user("ann", &[]).start().await;
     let found = run(gateway.folder(), &["doctor", &gateway.origin(), "--user", "ann", "--json"], PASSWORD).await;
     assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""), "{found:#?}");
     let report: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
     let checks = report["checks"].as_array().unwrap();
     assert!(checks.len() == 7 && checks.iter().all(|check| check["verdict"] == "pass"), "{report:#}");
     assert!(!found.stdout.contains("cookie reaches"), "{report:#}");
+}
+
+/// contract 1: a certificate that nobody vouches for ends it, before a password is sent
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_are_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Certificate::new(folder.path(), &["wiki.example.test"]);
+    let (chain, key) = (files.chain.display().to_string(), files.key.display());
+    let yaml = format!(
+        "server: {{ tls: {{ listen: ['127.0.0.1:0'], certificates: [{{ certificate: \"{chain}\", key: \"{key}\" }}] }} }}\n\
+         routes: [{{ upstream: sample }}]\n{RULES}"
+    );
+    let gateway = TestGateway::with(yaml).user("ann", &[]).start().await;
+    let speaks_tls = |address: &&BoundAddress| matches!(address, BoundAddress::Tcp(_, true));
+    let address = gateway.addresses().iter().find(speaks_tls).and_then(BoundAddress::tcp).unwrap();
+    let url = format!("https://wiki.example.test:{}/page", address.port());
+    let connect = address.to_string();
+    let arguments = ["doctor", url.as_str(), "--connect", connect.as_str(), "--user", "ann"];
+    let found = run_with(gateway.folder(), &arguments, &[("SSL_CERT_FILE", chain.as_str())], PASSWORD).await;
+    assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""), "{found:#?}");
+    let found = run(gateway.folder(), &arguments, PASSWORD).await;
+    assert_eq!((found.code, found.stdout.as_str(), found.stderr.lines().count()), (Some(1), "", 1), "{found:#?}");
+    assert!(found.stderr.contains("certificate"), "{}", found.stderr);
 }
 
 /// contract 1: what cannot be seen is no pass
@@ -165,6 +191,16 @@ async fn served(router: Router) -> String {
     let origin = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
     origin
+}
+
+/// What is refused for being too much is no proof of anything.
+#[tokio::test]
+async fn a_server_that_takes_no_more_requests_ends_it() {
+    let busy = served(Router::new().fallback(async || StatusCode::TOO_MANY_REQUESTS)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let found = run(folder.path(), &["doctor", &busy], "").await;
+    assert_eq!((found.code, found.stdout.as_str(), found.stderr.lines().count()), (Some(1), "", 1), "{found:#?}");
+    assert!(found.stderr.contains("429"), "{}", found.stderr);
 }
 
 /// contract 1: errors are one sentence
