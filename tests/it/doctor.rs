@@ -106,12 +106,8 @@ mod each {
 /// contract 1, threats.md groups a and b
 #[tokio::test]
 async fn our_own_proxy_holds() {
-<<<<<<< HEAD
-    let gateway = TestGateway::with(format!("routes: [{{ upstream: Y.await;
-=======
     let yaml = format!("routes: [{{ upstream: sample }}]\n{RULES}");
     let gateway = TestGateway::with(yaml).limited().user("ann", &[]).start().await;
->>>>>>> doctor
     let found = run(gateway.folder(), &["doctor", &gateway.origin(), "--user", "ann", "--json"], PASSWORD).await;
     assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""), "{found:#?}");
     let report: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
