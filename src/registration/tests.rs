@@ -104,10 +104,13 @@ async fn a_taken_address_costs_the_form_as_many_writes_as_a_new_one_and_its_owne
         let unmade = fixture.registration.register_discreetly(&taken).await.unwrap();
         let letters = fixture.outbox.letters().await;
         assert_eq!(letters.len(), for_new + 1, "one in place of the account");
-        assert!(matches!(&letters[0], Letter::AddressTaken { address, .. } if address == "alice@example.com"), "{letters:?}");
+        let tells = |letter: &Letter| matches!(letter, Letter::AddressTaken { address, .. } if address == "alice@example.com");
+        assert!(letters.iter().any(tells), "{letters:?}");
         assert_eq!(fixture.registration.must_confirm(&unmade), fixture.registration.must_confirm(&new));
         assert!(fixture.accounts.find(unmade.id).await.unwrap().is_none());
-        if let Some(Letter::ConfirmEmail { account, address, .. }) = letters.get(1) {
+        // Letters of one millisecond are in no order.
+        for letter in &letters {
+            let Letter::ConfirmEmail { account, address, .. } = letter else { continue };
             let address = crate::account::Email::parse(address).unwrap();
             assert!(fixture.email_confirmation.issue(*account, &address, "https://x").await.unwrap().is_none(), "it becomes no mail");
         }
