@@ -129,6 +129,17 @@ impl Call {
         csrf::from_here(&self.parts.headers, &self.visit.authority)
     }
 
+    /// Whether somebody is to see the answer, for what only one look is given to: neither `HEAD`, nor a prefetch, nor an image or
+    /// a link on a page of another site, as far as browsers say (Fetch Metadata Request Headers).
+    pub(super) fn is_looked_at(&self) -> bool {
+        let told = |name: &str| self.parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let is_one_of = |name: &str, allowed: &[&str]| told(name).is_none_or(|value| allowed.contains(&&*value));
+        self.parts.method == http::Method::GET
+            && told("sec-purpose").is_none()
+            && is_one_of("sec-fetch-dest", &["document"])
+            && is_one_of("sec-fetch-site", &["same-origin", "none"])
+    }
+
     /// Whether a browser shows the answer as a page.
     pub(super) fn wants_html(&self) -> bool {
         super::accept::names_html(&self.parts.headers)

@@ -118,6 +118,24 @@ async fn a_form_waits_in_redis_too() {
     check_that_it_is_sent_again(&gateway, &upstream).await;
 }
 
+/// A form is shown once: what nobody sees must not use that up (RFC 9110 section 9.2.1).
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_looks_at_costs_no_form() {
+    let upstream = EchoUpstream::start().await;
+    let gateway = gateway(&upstream).await;
+    let mut browser = too_late(&gateway).await;
+    let url = browser.url("/auth/login");
+    let body = serde_json::json!({ "username": "alice", "password": PASSWORD }).to_string();
+    let json = [("content-type", "application/json")];
+    assert_eq!(browser.agent.send(Method::POST, &url, &json, body).await.status, 200);
+    let url = browser.url("/auth/parked");
+    assert_eq!(browser.agent.send(Method::HEAD, &url, &[], "").await.status, 404);
+    for unseen in [("sec-purpose", "prefetch"), ("sec-fetch-dest", "image"), ("sec-fetch-site", "cross-site")] {
+        assert_eq!(browser.agent.send(Method::GET, &url, &[unseen], "").await.status, 404, "{unseen:?}");
+    }
+    assert!(is_offered(&mut browser).await);
+}
+
 /// Another user, another browser, too late: gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_but_its_sender_is_offered_a_form_and_not_for_long() {

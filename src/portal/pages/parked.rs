@@ -42,6 +42,9 @@ pub(in crate::portal) async fn show(call: Call) -> Response {
         Err(outage) => return *outage,
     };
     let Some(token) = call.form_token() else { return gone(&call) };
+    if !call.is_looked_at() {
+        return gone(&call);
+    }
     let mut response = match call.portal.use_cases.parked_forms.take(&token, session.user.id, &call.visit.authority).await {
         Ok(Some(form)) => offer(&call, &session.user.username, &form),
         Ok(None) => gone(&call),
