@@ -15,7 +15,7 @@ use bytes::Bytes;
 pub use ext_authz::ExtAuthz;
 use front::Front;
 pub use front::Question;
-use http::header::{CACHE_CONTROL, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use pingora::proxy::Session as Exchange;
 use std::sync::Arc;
@@ -129,6 +129,9 @@ impl Gateway {
                     && let Ok(location) = HeaderValue::from_str(&location)
                 {
                     response.headers_mut().insert(LOCATION, location);
+                    // nginx reads no body of an answer to `auth_request`; with the address it would pass 4 KiB.
+                    response.headers_mut().remove(CONTENT_TYPE);
+                    *response.body_mut() = Bytes::new();
                 }
                 response
             }

@@ -60,6 +60,11 @@ impl PathPattern {
         if text.contains(['?', '#']) {
             return error("a pattern is matched with the path alone, without ? or #");
         }
+        if text.contains([';', '\\']) {
+            return error(
+                "paths are matched without what follows a ; in a segment, and those with \\ are refused, so neither ever matches",
+            );
+        }
         if !text.contains('*') {
             return Ok(Self::Below(text.as_bytes().to_vec()));
         }
@@ -165,7 +170,7 @@ mod tests {
 
     #[test]
     fn patterns_that_never_match_are_refused() {
-        for text in ["public", "/a//b", "/a/../b", "/a?x", ""] {
+        for text in ["public", "/a//b", "/a/../b", "/a?x", "/a;x", "/a\\b", ""] {
             assert!(PathPattern::glob(text).is_err(), "{text:?}");
         }
     }

@@ -76,6 +76,10 @@ async fn a_navigation_is_sent_to_the_login_in_the_way_that_the_front_passes_on()
             assert_small_and_fresh(&answer, &format!("{front:?}"));
             assert_eq!(answer.header("x-user"), None, "{front:?}");
         }
+        let longest = format!("https://app.test/{}", "a".repeat(1989));
+        let id = "i".repeat(128);
+        let answer = front.question("GET", &longest).with(&[HTML, ("X-Request-Id", &id)]).ask(&gateway).await;
+        assert_small_and_fresh(&answer, &format!("{front:?}, the longest address"));
         let form = [HTML, ("Content-Type", "application/x-www-form-urlencoded"), ("Sec-Fetch-Mode", "navigate")];
         let answer = front.question("POST", "https://app.test/save").with(&form).ask(&gateway).await;
         assert_eq!((answer.status(), answer.header("location")), post, "{front:?}");
