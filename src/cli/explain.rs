@@ -2,6 +2,7 @@
 //! no running gateway.
 
 use super::Failure;
+use crate::account::{Group, Username};
 use crate::config;
 use crate::explain::{Explanation, Person, Question};
 use clap::Args;
@@ -52,6 +53,13 @@ impl ExplainArguments {
         let Self { user, groups, mfa, ip, method, url, .. } = self;
         if mfa && user.is_none() && groups.is_empty() {
             return Err(Failure::wrong_usage("--mfa means nothing while nobody is signed in; add --user or --group"));
+        }
+        // A name that nobody can have would be answered with confidence, and mean nothing.
+        for name in &user {
+            Username::parse(name).map_err(|error| Failure::wrong_usage(format!("--user: {error}")))?;
+        }
+        for group in &groups {
+            Group::parse(group).map_err(|error| Failure::wrong_usage(format!("--group: {error}")))?;
         }
         let person = (user.is_some() || !groups.is_empty()).then(|| Person { name: user.unwrap_or_default(), groups, mfa });
         Ok(Question { method, url, person, client: ip.map(|ip| ip.to_canonical()) })

@@ -128,9 +128,15 @@ verdict: forbidden
 async fn a_question_that_cannot_be_meant_is_wrong_usage() {
     let folder = folder(&format!("{ROUTES}{RULES}"));
     let url = "https://wiki.example.com/";
-    for arguments in
-        [&["GET"][..], &["--mfa", "GET", url], &["--ip", "home", "GET", url], &["GET", url, "more"], &["--users", "a", "GET", url]]
-    {
+    for arguments in [
+        &["GET"][..],
+        &["--mfa", "GET", url],
+        &["--ip", "home", "GET", url],
+        &["GET", url, "more"],
+        &["--users", "a", "GET", url],
+        &["--user", "a b", "GET", url],
+        &["--group", "a b", "GET", url],
+    ] {
         let told = explain(&folder, arguments).await;
         assert_eq!((told.code, told.stdout.as_str()), (Some(2), ""), "{arguments:?}");
     }
