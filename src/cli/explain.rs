@@ -55,7 +55,7 @@ impl ExplainArguments {
             return Err(Failure::wrong_usage("--mfa means nothing while nobody is signed in; add --user or --group"));
         }
         // A name that nobody can have would be answered with confidence, and mean nothing.
-        for name in &user {
+        if let Some(name) = &user {
             Username::parse(name).map_err(|error| Failure::wrong_usage(format!("--user: {error}")))?;
         }
         for group in &groups {
