@@ -433,12 +433,10 @@ async fn an_upstream_that_does_not_speak_http_is_502_and_its_bytes_reach_nobody(
         assert_eq!((answer.status(), answer.header("server")), (502, None), "{target}");
         assert!(!answer.text().contains("this is not HTTP"));
     }
-    // Half an answer is not completed by anything: the connection ends.
+    // Half an answer is not completed by anything: the connection ends, within its body or before its head was sent on.
     let mut raw = gateway.raw().await;
     raw.send("GET /partial HTTP/1.1\r\nHost: app.test\r\n\r\n").await;
-    assert_eq!(raw.head().await.header("content-length"), Some("100"));
-    assert_eq!(raw.piece().await.unwrap(), b"only this");
-    assert_eq!(raw.closed().await, 0);
+    assert!(raw.try_response().await.is_none());
     // Neither its framing nor what follows it is believed.
     upstream.serve(
         "/both",
