@@ -76,6 +76,8 @@ pub enum AdministrationError {
     Conflict,
     /// Nobody locks or deletes their own account, or gives up being an administrator: the last one would be gone.
     Oneself,
+    /// Who acts is no administrator any more.
+    NoAdministrator,
     /// A locked account gets no link.
     Locked,
     /// Too many passwords are being hashed.
@@ -265,7 +267,11 @@ impl Administration {
             if act.mark == SessionMark::Rewrite {
                 self.marks.settle(&mut account).await?;
             }
+            let was_administrator = self.is_administrator(&account);
             change(&mut account)?;
+            if was_administrator && !self.is_administrator(&account) {
+                self.remain_administrator().await?;
+            }
             account.add_mark(act.mark);
             match self.accounts.update(&account).await {
                 Ok(()) => {}
@@ -276,6 +282,24 @@ impl Administration {
             account.version += 1;
             self.note(act.action, &account);
             return Ok(self.marks.carry_out(&mut account).await?);
+        }
+        Err(AdministrationError::Conflict)
+    }
+
+    /// Writes the acting administrator's own account, unchanged, if they still are one. It comes between reading an administrator
+    /// and taking that away from them: of two who do so to each other at once, each would have to write before the other
+    /// reads, so at most one succeeds, whichever gateways they ask.
+    async fn remain_administrator(&self) -> Result<(), AdministrationError> {
+        let Some(id) = self.actor.party.account else { return Ok(()) };
+        for _ in 0..ATTEMPTS {
+            let found = self.accounts.find(id).await?.filter(|account| self.is_administrator(account));
+            let Some(mut account) = found else { return Err(AdministrationError::NoAdministrator) };
+            self.marks.settle(&mut account).await?;
+            match self.accounts.update(&account).await {
+                Ok(()) => return Ok(()),
+                Err(UpdateError::Conflict | UpdateError::Taken(_)) => {}
+                Err(UpdateError::Store(error)) => return Err(error.into()),
+            }
         }
         Err(AdministrationError::Conflict)
     }
@@ -326,6 +350,7 @@ impl std::fmt::Display for AdministrationError {
             Self::Taken(Field::Username) => f.write_str("the name is taken, or once was, choose another"),
             Self::Taken(Field::Email) => f.write_str("another account has this address"),
             Self::Conflict => f.write_str("the account is being changed by others, try again"),
+            Self::NoAdministrator => f.write_str("who asks is no administrator any more"),
             Self::Oneself => f.write_str("an administrator cannot do this to their own account, ask another one"),
             Self::Locked => f.write_str("the account is locked, unlock it first"),
             Self::Busy => f.write_str("too many passwords are being hashed, try again"),
@@ -431,6 +456,32 @@ mod tests {
         let after = fixture.sign_in("anna", PASSWORD).await.unwrap().id.key();
         fixture.administration.set_groups("anna", &["staff".to_owned()]).await.unwrap();
         assert_eq!(fixture.session(&after).await.expect("it was acknowledged").user.groups, ["staff"]);
+    }
+
+    /// threats.md V15.4.2: someone must be left who can let others in again
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_two_administrators_who_lock_each_other_at_once_one_remains() {
+        let fixture = Fixture::new();
+        for round in 0..20 {
+            let names = [format!("anna{round}"), format!("bert{round}")];
+            let mut acting = Vec::new();
+            for name in &names {
+                fixture.add(name).await;
+                fixture.administration.set_groups(name, &["admins".to_owned()]).await.unwrap();
+                let party = Party::from(&fixture.administration.find(name).await.unwrap());
+                acting.push(fixture.administration.acting_as(Actor { party, client: Client::default() }));
+            }
+            let acts = acting.into_iter().zip(names.iter().rev().cloned());
+            let acts = acts.map(|(acting, other)| tokio::spawn(async move { acting.lock(&other).await }));
+            let done = futures_util::future::join_all(acts).await;
+            let refused = |done: &AdministrationError| matches!(done, AdministrationError::NoAdministrator | AdministrationError::Conflict);
+            assert!(done.iter().all(|done| done.as_ref().unwrap().as_ref().err().is_none_or(refused)), "{done:?}");
+            let mut left = 0;
+            for name in &names {
+                left += usize::from(!fixture.administration.find(name).await.unwrap().locked);
+            }
+            assert_ne!(left, 0, "round {round}");
+        }
     }
 
     #[tokio::test]

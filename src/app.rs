@@ -21,7 +21,6 @@ use crate::mail::{
     CatcherTransport, Delivery, FileTransport, LogTransport, MailCatcher, Outbox, OutboxStore, SmtpTransport, Transport, Writer,
 };
 use crate::parked_forms::{ParkedForms, SENDER_KNOWN_FOR};
-use crate::portal::UseCases;
 use crate::profile::Profile;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
@@ -216,25 +215,6 @@ impl App {
             outbox: parts.outbox,
             background: Mutex::default(),
         }))
-    }
-
-    /// What the pages work with.
-    #[must_use]
-    pub fn use_cases(&self) -> UseCases {
-        UseCases {
-            login: Arc::clone(&self.login),
-            registration: Arc::clone(&self.registration),
-            profile: Arc::clone(&self.profile),
-            administration: Arc::clone(&self.administration),
-            invitations: Arc::clone(&self.invitations),
-            recovery: Arc::clone(&self.recovery),
-            email_confirmation: Arc::clone(&self.email_confirmation),
-            parked_forms: Arc::clone(&self.parked_forms),
-            throttle: Arc::clone(&self.throttle),
-            audit: Arc::clone(&self.audit),
-            outbox: Arc::clone(&self.outbox),
-            mail_catcher: self.mail_catcher.clone(),
-        }
     }
 
     /// Starts what runs beside requests: finishing marks, removing expired sessions, sending mails. It ends with the app.

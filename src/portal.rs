@@ -26,22 +26,11 @@ pub(crate) mod testing;
 mod user;
 
 use crate::account::AccountId;
-use crate::administration::Administration;
-use crate::audit::Audit;
-use crate::clock::SharedClock;
-use crate::config::{Secret, Settings};
+use crate::app::App;
+use crate::config::Settings;
 use crate::device::DeviceKey;
-use crate::email_confirmation::EmailConfirmation;
 use crate::host::Host;
-use crate::invitation::Invitations;
-use crate::login::Login;
-use crate::mail::{MailCatcher, Outbox};
-use crate::parked_forms::ParkedForms;
-use crate::profile::Profile;
-use crate::recovery::Recovery;
-use crate::registration::Registration;
-use crate::session::{CookieKey, Session, SessionKey};
-use crate::throttle::Throttle;
+use crate::session::{Session, SessionKey};
 use assets::{AssetError, Assets, Look};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -128,13 +117,9 @@ impl Presence {
 
 /// What the pages work with. Made anew when the configuration is read again.
 pub struct Portal {
-    /// What the pages do.
-    pub use_cases: UseCases,
-    /// Seals session cookies.
-    pub cookie_key: CookieKey,
-    /// What time it is.
-    pub clock: SharedClock,
-    /// The configuration.
+    /// What the pages do, and the stores behind it.
+    pub app: Arc<App>,
+    /// The configuration in force.
     pub settings: Arc<Settings>,
     /// Error pages in the portal's looks, for the gateway too.
     pub errors: ErrorPages,
@@ -145,57 +130,22 @@ pub struct Portal {
     hsts: Option<HeaderValue>,
 }
 
-/// The use cases behind the pages.
-#[derive(Clone)]
-pub struct UseCases {
-    /// Signing in and out.
-    pub login: Arc<Login>,
-    /// Making accounts.
-    pub registration: Arc<Registration>,
-    /// Reading and changing accounts.
-    pub profile: Arc<Profile>,
-    /// An administrator's acts.
-    pub administration: Arc<Administration>,
-    /// Inviting people.
-    pub invitations: Arc<Invitations>,
-    /// Getting back into an account.
-    pub recovery: Arc<Recovery>,
-    /// Showing addresses to be one's own.
-    pub email_confirmation: Arc<EmailConfirmation>,
-    /// Forms that wait for a sign-in.
-    pub parked_forms: Arc<ParkedForms>,
-    /// Limits of attempts.
-    pub throttle: Arc<Throttle>,
-    /// Who did what.
-    pub audit: Arc<Audit>,
-    /// Takes letters.
-    pub outbox: Arc<Outbox>,
-    /// Where the demo's mails are.
-    pub mail_catcher: Option<Arc<MailCatcher>>,
-}
-
 impl Portal {
-    /// Gets everything ready: keys derived from `secret`, assets read and compressed.
+    /// Gets everything ready: keys derived from the secret, assets read and compressed.
     ///
     /// # Errors
     /// When a file that `ui` names cannot be used.
-    pub fn new(
-        use_cases: UseCases,
-        cookie_key: CookieKey,
-        secret: &Secret,
-        settings: Arc<Settings>,
-        clock: SharedClock,
-    ) -> Result<Self, AssetError> {
+    pub fn new(app: Arc<App>) -> Result<Self, AssetError> {
+        let settings = Arc::clone(&app.settings);
+        let (secret, previous) = (&app.secret, settings.secret_previous.as_ref());
         let assets = Assets::load(&settings.ui, &settings.server.prefix)?;
         let look = assets.look();
         Ok(Self {
-            use_cases,
-            cookie_key,
-            clock,
             errors: ErrorPages::new(look.clone()),
-            csrf: CsrfKey::derive(secret, settings.secret_previous.as_ref()),
-            device_key: DeviceKey::derive(secret, settings.secret_previous.as_ref()),
+            csrf: CsrfKey::derive(secret, previous),
+            device_key: DeviceKey::derive(secret, previous),
             hsts: headers::hsts(&settings),
+            app,
             settings,
             assets,
             look,

@@ -93,8 +93,8 @@ pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartErr
     Ok(Running { app, addresses, admin, ext_authz, draining, stop_accepting, stop_admin, connections: tracker, listeners })
 }
 
-fn portal(app: &App) -> Result<Arc<Portal>, StartError> {
-    let portal = Portal::new(app.use_cases(), app.cookie_key.clone(), &app.secret, app.settings.clone(), app.clock.clone());
+fn portal(app: &Arc<App>) -> Result<Arc<Portal>, StartError> {
+    let portal = Portal::new(app.clone());
     portal.map(Arc::new).map_err(|error| StartError(error.to_string()))
 }
 

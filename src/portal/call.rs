@@ -76,7 +76,7 @@ impl Call {
     fn device(&self) -> Device {
         let mut values = csrf::cookies(&self.parts.headers, self.cookies.device_name());
         let first = values.next().filter(|first| values.all(|other| other == *first));
-        first.and_then(|value| self.portal.device_key.open(value, self.portal.clock.now())).unwrap_or_default()
+        first.and_then(|value| self.portal.device_key.open(value, self.portal.app.clock.now())).unwrap_or_default()
     }
 
     /// Where a sign-in leads, by the fields of a query or form.
@@ -210,7 +210,7 @@ impl Call {
 
     /// Whether the password was given a short while ago.
     pub(super) fn is_fresh(&self) -> bool {
-        matches!(&self.visit.session, Presence::Somebody { session, .. } if session.is_fresh(self.portal.clock.now()))
+        matches!(&self.visit.session, Presence::Somebody { session, .. } if session.is_fresh(self.portal.app.clock.now()))
     }
 
     /// Sends the browser to where the password is asked for, and from there back to one of our pages, given without the
@@ -223,7 +223,7 @@ impl Call {
     /// Gives the browser the cookie of a new session, and one by which it is known the next time.
     pub(super) fn give_session(&self, response: &mut Response, signed_in: &SignedIn) {
         let keep = signed_in.session.remember.then_some(self.portal.settings.sessions.remember_for);
-        let value = self.portal.cookie_key.seal(&signed_in.id);
+        let value = self.portal.app.cookie_key.seal(&signed_in.id);
         // First, for clients and front proxies that look at one cookie of an answer only (nginx: `$upstream_http_set_cookie`).
         set_cookie(response, &self.cookies.set_session(&value, keep));
         self.remember_browser(response, &signed_in.account);
@@ -231,7 +231,7 @@ impl Call {
 
     /// Lets the browser be known the next time as one that has signed in to this account, or has made it.
     pub(super) fn remember_browser(&self, response: &mut Response, account: &Account) {
-        let device = self.device().after_sign_in(account, self.portal.clock.now());
+        let device = self.device().after_sign_in(account, self.portal.app.clock.now());
         set_cookie(response, &self.cookies.set_device(&self.portal.device_key.seal(&device)));
     }
 

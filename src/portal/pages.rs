@@ -11,6 +11,7 @@ pub(super) mod forgot;
 pub(super) mod login;
 pub(super) mod logout;
 mod nav;
+mod own;
 pub(super) mod parked;
 pub(super) mod password;
 mod record;

@@ -61,12 +61,32 @@ impl FromRequest<Arc<Portal>> for Submission {
             return Err(unsupported("plain UTF-8, not compressed"));
         }
         match media_type(&parts.headers).as_deref() {
-            Some("application/x-www-form-urlencoded") => Ok(Self::Form(Fields::parse(&body))),
+            Some(FORM) => Ok(Self::Form(Fields::parse(&body))),
             Some("application/json") => Ok(Self::Json(body)),
             None if body.is_empty() => Ok(Self::Nothing),
             _ => Err(unsupported("application/x-www-form-urlencoded or application/json")),
         }
     }
+}
+
+/// A form, on pages that take nothing else.
+impl FromRequest<Arc<Portal>> for Fields {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, portal: &Arc<Portal>) -> Result<Self, Response> {
+        match Submission::from_request(request, portal).await? {
+            Submission::Form(fields) => Ok(fields),
+            Submission::Json(_) | Submission::Nothing => Err(unsupported(FORM)),
+        }
+    }
+}
+
+/// The type that browsers send forms as.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Whether a body is said to be a form.
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    media_type(headers).as_deref() == Some(FORM)
 }
 
 /// The answer to a body of a type that a page does not take (threats.md F04: no type that a foreign form can send).

@@ -1,6 +1,6 @@
 //! The listener for Envoy's gRPC: connections of trusted proxies only, all others are closed before a byte is read.
 
-use super::listener::{BoundAddress, Listener, Socket};
+use super::listener::{BoundAddress, Listener, Socket, wait_for_descriptors};
 use crate::config::TrustedProxies;
 use crate::gateway::{ExtAuthz, Peer};
 use envoy_types::ext_authz::v3::pb::AuthorizationServer;
@@ -69,10 +69,4 @@ fn local(socket: UnixListener, trusted: bool) -> impl Stream<Item = std::io::Res
             }
         }
     })
-}
-
-/// Out of file descriptors: asking again at once would spin.
-async fn wait_for_descriptors(error: &std::io::Error) {
-    tracing::warn!(%error, "a gRPC connection could not be accepted");
-    tokio::time::sleep(Duration::from_millis(100)).await;
 }

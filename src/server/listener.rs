@@ -102,9 +102,7 @@ impl Listener {
             let accepted = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of file descriptors: asking again at once would spin.
-                    tracing::warn!(address = %self.address, %error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    wait_for_descriptors(&error).await;
                     continue;
                 }
             };
@@ -230,4 +228,10 @@ impl Tracker {
     pub async fn none_left(&self) {
         let _ = self.slots.acquire_many(self.limit).await;
     }
+}
+
+/// After a connection that could not be accepted. Out of file descriptors, asking again at once would spin.
+pub(super) async fn wait_for_descriptors(error: &std::io::Error) {
+    tracing::warn!(%error, "a connection could not be accepted");
+    tokio::time::sleep(Duration::from_millis(100)).await;
 }

@@ -41,7 +41,7 @@ pub(super) async fn request(asking: Asking, JsonBody(body): JsonBody) -> Respons
         Err(problem) => return problem.into_response(),
     };
     let base = links::base(&asking.portal.settings, &asking.visit);
-    match asking.portal.use_cases.recovery.request(&email, base, &asking.client).await {
+    match asking.portal.app.recovery.request(&email, base, &asking.client).await {
         Ok(()) => {
             let message = "If there is an account with this address, a link to set a new password was sent to it.";
             (StatusCode::ACCEPTED, Json(Done { message })).into_response()
@@ -64,7 +64,7 @@ pub(super) async fn confirm(asking: Asking, JsonBody(body): JsonBody) -> Respons
         Err(problem) => return problem.into_response(),
     };
     let client = asking.client.clone();
-    match asking.portal.use_cases.recovery.reset(NewPassword { token, password, client }).await {
+    match asking.portal.app.recovery.reset(NewPassword { token, password, client }).await {
         Ok(_account) => Json(Done { message: "The password is set. Sign in with it." }).into_response(),
         Err(ResetError::BadToken) => bad_token(),
         Err(ResetError::Invalid(problems)) => invalid(problems),

@@ -1,12 +1,13 @@
 //! `{prefix}/account`: one's own profile, as a page; `{prefix}/profile` and `{prefix}/session`: as JSON.
 
 use super::nav::{Here, Nav};
+use super::own::Own;
 use super::{Problems, busy, forged, name_taken, too_many, unavailable as outage};
 use crate::account::Account;
 use crate::portal::assets::Look;
 use crate::portal::call::{Call, unavailable};
 use crate::portal::problem::Problem;
-use crate::portal::submission::{Fields, Submission, unsupported};
+use crate::portal::submission::Fields;
 use crate::portal::user::{SessionBody, User};
 use crate::portal::{Portal, Presence, Visit};
 use crate::profile::{Change, ProfileError};
@@ -42,28 +43,17 @@ struct Typed<'a> {
 }
 
 /// `GET account`: the profile form.
-pub(in crate::portal) async fn show(call: Call) -> Response {
-    let account = match account(&call, StatusCode::FOUND, "/account").await {
-        Ok(account) => account,
-        Err(response) => return *response,
-    };
+pub(in crate::portal) async fn show(Own { call, account, .. }: Own) -> Response {
     call.page(StatusCode::OK, &page(&call, &account, stored(&account), &Problems::default()))
 }
 
 /// `POST account`: changes the profile.
-pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Response {
-    let Submission::Form(fields) = submission else {
-        return unsupported("application/x-www-form-urlencoded");
-    };
-    let account = match account(&call, StatusCode::SEE_OTHER, "/account").await {
-        Ok(account) => account,
-        Err(response) => return *response,
-    };
+pub(in crate::portal) async fn submit(Own { call, account, .. }: Own, fields: Fields) -> Response {
     let typed = typed(&call, &account, &fields);
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, &account, typed, &forged()));
     }
-    match call.portal.use_cases.profile.change(account.id, change(&call, &fields), &call.client()).await {
+    match call.portal.app.profile.change(account.id, change(&call, &fields), &call.client()).await {
         Ok(_) => call.to_page(StatusCode::SEE_OTHER, "/account?saved"),
         Err(error) => refusal(&call, &account, typed, error),
     }
@@ -76,7 +66,7 @@ pub(in crate::portal) async fn profile(State(portal): State<Arc<Portal>>, Extens
         Presence::Nobody => return nobody(&portal),
         Presence::Unknown => return unavailable(),
     };
-    match portal.use_cases.profile.read(session.user.id).await {
+    match portal.app.profile.read(session.user.id).await {
         Ok(Some(account)) => Json(User::of(&account)).into_response(),
         Ok(None) => nobody(&portal),
         Err(error) => {
@@ -93,25 +83,9 @@ pub(in crate::portal) async fn session(State(portal): State<Arc<Portal>>, Extens
         Presence::Nobody => return nobody(&portal),
         Presence::Unknown => return unavailable(),
     };
-    let account = portal.use_cases.profile.read(session.user.id).await.ok().flatten();
+    let account = portal.app.profile.read(session.user.id).await.ok().flatten();
     let user = account.as_ref().map_or_else(|| User::of_session(&session.user), User::of);
-    Json(SessionBody::new(user, session, portal.clock.now())).into_response()
-}
-
-/// The account of who is signed in; else the response: to the login page with `status`, and from there back to `page`.
-pub(super) async fn account(call: &Call, status: StatusCode, page: &str) -> Result<Account, Box<Response>> {
-    let Some((_, session)) = call.somebody()? else {
-        return Err(Box::new(call.to_login(status, "", page)));
-    };
-    match call.portal.use_cases.profile.read(session.user.id).await {
-        Ok(Some(account)) => Ok(account),
-        // The account is gone and its session about to: without `switch` the login page would lead straight back here.
-        Ok(None) => Err(Box::new(call.to_login(status, "switch", page))),
-        Err(error) => {
-            call.note(&error);
-            Err(Box::new(call.fault(&Call::outage())))
-        }
-    }
+    Json(SessionBody::new(user, session, portal.app.clock.now())).into_response()
 }
 
 fn nobody(portal: &Portal) -> Response {

@@ -1,7 +1,7 @@
 //! `{prefix}/account/activity`: what happened to one's own account.
 
-use super::account::account;
 use super::nav::{Here, Nav};
+use super::own::Own;
 use super::record::Entry;
 use crate::account::AccountId;
 use crate::audit::{Filter, Record};
@@ -25,11 +25,7 @@ struct Page<'a> {
 const SHOWN: usize = 50;
 
 /// `GET`: the records, newest first.
-pub(in crate::portal) async fn show(call: Call) -> Response {
-    let account = match account(&call, StatusCode::FOUND, "/account/activity").await {
-        Ok(account) => account,
-        Err(response) => return *response,
-    };
+pub(in crate::portal) async fn show(Own { call, account, .. }: Own) -> Response {
     let (records, older) = match records(&call, Some(account.id)).await {
         Ok(found) => found,
         Err(response) => return *response,
@@ -47,7 +43,7 @@ pub(in crate::portal) async fn show(call: Call) -> Response {
 /// A page of records from where the query says, and before which one the next page begins.
 pub(super) async fn records(call: &Call, account: Option<AccountId>) -> Result<(Vec<Record>, Option<Uuid>), Box<Response>> {
     let before = Uuid::try_parse(call.query.text("before")).ok();
-    let mut found = call.portal.use_cases.audit.list(Filter { account, before }, SHOWN + 1).await.map_err(|error| {
+    let mut found = call.portal.app.audit.list(Filter { account, before }, SHOWN + 1).await.map_err(|error| {
         call.note(&error);
         Box::new(call.fault(&Call::outage()))
     })?;

@@ -8,8 +8,8 @@ pub(in crate::portal) mod sessions;
 pub(in crate::portal) mod user;
 pub(in crate::portal) mod users;
 
-use super::account::account;
 use super::nav::{Here, Nav};
+use super::own::{Own, way_back};
 use super::{Problems, busy, unavailable as outage};
 use crate::account::Account;
 use crate::administration::{Actor, Administration, AdministrationError};
@@ -19,8 +19,8 @@ use crate::portal::call::{Call, rd_query};
 use crate::portal::error_page::Fault;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
+use http::StatusCode;
 use http::request::Parts;
-use http::{Method, StatusCode};
 use std::sync::Arc;
 
 /// A request by an administrator.
@@ -36,19 +36,15 @@ impl FromRequestParts<Arc<Portal>> for Admin {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Response> {
-        let call = Call::from_request_parts(parts, portal).await?;
-        let (status, page) = match parts.method {
-            Method::GET | Method::HEAD => (StatusCode::FOUND, parts.uri.path_and_query().map_or("/", |target| target.as_str())),
-            _ => (StatusCode::SEE_OTHER, parts.uri.path()),
-        };
-        let account = account(&call, status, page).await.map_err(|response| *response)?;
-        if !portal.use_cases.administration.is_administrator(&account) {
+        let Own { call, account, .. } = Own::from_request_parts(parts, portal).await?;
+        if !portal.app.administration.is_administrator(&account) {
             let prefix = &portal.look.prefix;
+            let (_, page) = way_back(parts);
             let switch_url = format!("{prefix}/login?switch{}", rd_query('&', Some(&format!("{prefix}{page}"))));
             return Err(call.fault(&Fault::Forbidden { switch_url }));
         }
         let actor = Actor { party: Party::from(&account), client: call.client() };
-        let administration = portal.use_cases.administration.acting_as(actor);
+        let administration = portal.app.administration.acting_as(actor);
         Ok(Self { call, account, administration })
     }
 }
@@ -82,6 +78,9 @@ fn refusal(error: AdministrationError) -> (StatusCode, Problems) {
     match error {
         AdministrationError::Invalid(problems) => (StatusCode::BAD_REQUEST, problems.into()),
         AdministrationError::NotFound => told(StatusCode::NOT_FOUND, "not_found", "There is no such account any more."),
+        AdministrationError::NoAdministrator => {
+            told(StatusCode::FORBIDDEN, "no_administrator", "You are no administrator any more. Nothing was done.")
+        }
         AdministrationError::Oneself => {
             told(StatusCode::FORBIDDEN, "oneself", "You cannot do this to your own account. Ask another administrator.")
         }

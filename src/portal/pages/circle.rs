@@ -24,7 +24,7 @@ struct Page<'a> {
 
 /// Takes note of a browser's way to the login, and out of it.
 pub(super) fn rounds(call: &Call, onward: &Onward) -> Rounds {
-    Rounds::of(call.headers(), &call.cookies, onward, call.portal.clock.now())
+    Rounds::of(call.headers(), &call.cookies, onward, call.portal.app.clock.now())
 }
 
 /// The page, if this browser goes round in a circle. Not where it asks for the form itself (`?switch`).
@@ -79,7 +79,7 @@ fn brought(call: &Call) -> Brought {
     }
     match single_cookie(call.headers(), call.cookies.session_name()) {
         None => Brought::Nothing,
-        Some(value) if call.portal.cookie_key.open(value).is_some() => Brought::Ended,
+        Some(value) if call.portal.app.cookie_key.open(value).is_some() => Brought::Ended,
         Some(_) => Brought::Foreign,
     }
 }

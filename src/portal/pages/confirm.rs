@@ -1,12 +1,12 @@
 //! `{prefix}/account/confirm`: giving the password once more before something dangerous is done.
 
-use super::account::account;
 use super::nav::{Here, Nav};
+use super::own::Own;
 use super::{Problems, busy, forged, too_many, unavailable as outage};
 use crate::account::{Account, Password};
 use crate::portal::assets::Look;
 use crate::portal::call::{Call, redirect};
-use crate::portal::submission::{Fields, Submission, unsupported};
+use crate::portal::submission::Fields;
 use crate::profile::ProfileError;
 use axum::response::Response;
 use http::StatusCode;
@@ -26,34 +26,19 @@ struct Page<'a> {
 const PATH: &str = "/account/confirm";
 
 /// `GET`: the form.
-pub(in crate::portal) async fn show(call: Call) -> Response {
+pub(in crate::portal) async fn show(Own { call, account, .. }: Own) -> Response {
     let rd = onward(&call, &call.query);
-    match account(&call, StatusCode::FOUND, PATH).await {
-        Ok(account) => call.page(StatusCode::OK, &page(&call, &account, &rd, &Problems::default())),
-        Err(response) => *response,
-    }
+    call.page(StatusCode::OK, &page(&call, &account, &rd, &Problems::default()))
 }
 
 /// `POST`: makes the session fresh, under a new id, and goes on.
-pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Response {
-    let Submission::Form(fields) = submission else {
-        return unsupported("application/x-www-form-urlencoded");
-    };
+pub(in crate::portal) async fn submit(Own { call, account, session }: Own, fields: Fields) -> Response {
     let rd = onward(&call, &fields);
-    let account = match account(&call, StatusCode::SEE_OTHER, PATH).await {
-        Ok(account) => account,
-        Err(response) => return *response,
-    };
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, &account, &rd, &forged()));
     }
-    let key = match call.somebody() {
-        Ok(Some((key, _))) => key,
-        Ok(None) => return call.to_login(StatusCode::SEE_OTHER, "", PATH),
-        Err(outage) => return *outage,
-    };
     let password = Password::new(fields.text("password").to_owned());
-    match call.portal.use_cases.profile.confirm(account.id, key, password, &call.client()).await {
+    match call.portal.app.profile.confirm(account.id, &session, password, &call.client()).await {
         Ok(signed_in) => {
             let mut response = redirect(StatusCode::SEE_OTHER, &rd);
             call.give_session(&mut response, &signed_in);

@@ -21,7 +21,7 @@ struct Page<'a> {
 
 /// `GET`: all mails, newest first.
 pub(in crate::portal) async fn show(call: Call) -> Response {
-    match &call.portal.use_cases.mail_catcher {
+    match &call.portal.app.mail_catcher {
         Some(catcher) if is_from_this_machine(&call.visit) => {
             call.page(StatusCode::OK, &Page { look: &call.portal.look, mails: &catcher.caught() })
         }

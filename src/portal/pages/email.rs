@@ -1,14 +1,15 @@
 //! `{prefix}/account/email`: confirming one's address, and asking for another one, which counts once it is confirmed.
 
-use super::account::{account, conflict};
+use super::account::conflict;
 use super::logout::Message;
 use super::nav::{Here, Nav};
+use super::own::Own;
 use super::{Problems, busy, forged, too_many, unavailable as outage};
 use crate::account::{Account, Email, Password};
 use crate::email_confirmation::{AddressChange, ChangeError};
 use crate::portal::assets::Look;
 use crate::portal::call::Call;
-use crate::portal::submission::{Fields, Submission, unsupported};
+use crate::portal::submission::Fields;
 use axum::response::Response;
 use http::StatusCode;
 
@@ -34,30 +35,24 @@ struct State {
     wanted: Option<Email>,
 }
 
-/// Under the prefix.
-const PATH: &str = "/account/email";
-
 /// `GET`: the form.
-pub(in crate::portal) async fn show(call: Call) -> Response {
-    match state(&call, StatusCode::FOUND).await {
+pub(in crate::portal) async fn show(Own { call, account, .. }: Own) -> Response {
+    match state(&call, account).await {
         Ok(state) => call.page(StatusCode::OK, &page(&call, &state, "", &Problems::default())),
         Err(response) => *response,
     }
 }
 
 /// `POST`: mails a link, to the new address or, without one, to the present one.
-pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Response {
-    let Submission::Form(fields) = submission else {
-        return unsupported("application/x-www-form-urlencoded");
-    };
-    let state = match state(&call, StatusCode::SEE_OTHER).await {
+pub(in crate::portal) async fn submit(Own { call, account, .. }: Own, fields: Fields) -> Response {
+    let state = match state(&call, account).await {
         Ok(state) => state,
         Err(response) => return *response,
     };
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, &state, fields.text("email"), &forged()));
     }
-    let confirmation = &call.portal.use_cases.email_confirmation;
+    let confirmation = &call.portal.app.email_confirmation;
     let asked = if fields.has("email") {
         confirmation.request_change(change(&call, &state.account, &fields)).await.map(|_| ())
     } else {
@@ -69,10 +64,9 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
     }
 }
 
-/// Of who is signed in; else the response: to the login, or that this site sends no mail.
-async fn state(call: &Call, status: StatusCode) -> Result<State, Box<Response>> {
-    let account = account(call, status, PATH).await?;
-    let confirmation = &call.portal.use_cases.email_confirmation;
+/// Of the account; else the response: that this site sends no mail.
+async fn state(call: &Call, account: Account) -> Result<State, Box<Response>> {
+    let confirmation = &call.portal.app.email_confirmation;
     if !confirmation.is_possible(call.link_base().as_deref()) {
         return Err(Box::new(call.page(StatusCode::OK, &no_mail(call))));
     }

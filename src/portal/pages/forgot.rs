@@ -5,7 +5,7 @@ use super::logout::Message;
 use super::{Problems, forged, too_many, unavailable as outage};
 use crate::portal::assets::Look;
 use crate::portal::call::Call;
-use crate::portal::submission::{Submission, unsupported};
+use crate::portal::submission::Fields;
 use crate::recovery::RequestError;
 use axum::response::Response;
 use http::StatusCode;
@@ -21,7 +21,7 @@ struct Page<'a> {
 
 /// `GET`: the form, or what came of it.
 pub(in crate::portal) async fn show(call: Call) -> Response {
-    if !call.portal.use_cases.recovery.is_possible(call.link_base().as_deref()) {
+    if !call.portal.app.recovery.is_possible(call.link_base().as_deref()) {
         return call.page(StatusCode::OK, &no_mail(&call));
     }
     if call.query.has("sent") {
@@ -31,15 +31,12 @@ pub(in crate::portal) async fn show(call: Call) -> Response {
 }
 
 /// `POST`: asks for a link.
-pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Response {
-    let Submission::Form(fields) = submission else {
-        return unsupported("application/x-www-form-urlencoded");
-    };
+pub(in crate::portal) async fn submit(call: Call, fields: Fields) -> Response {
     let email = fields.text("email");
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, email, &forged()));
     }
-    match call.portal.use_cases.recovery.request(email, call.link_base(), &call.client()).await {
+    match call.portal.app.recovery.request(email, call.link_base(), &call.client()).await {
         Ok(()) => call.to_page(StatusCode::SEE_OTHER, "/forgot?sent"),
         Err(RequestError::NoMail) => call.page(StatusCode::OK, &no_mail(&call)),
         Err(RequestError::Invalid(problem)) => call.page(StatusCode::BAD_REQUEST, &page(&call, email, &vec![problem].into())),

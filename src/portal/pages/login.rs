@@ -84,7 +84,7 @@ async fn by_form(call: &Call, fields: &Fields) -> Response {
         return form(call, StatusCode::FORBIDDEN, &onward, typed, &problems);
     }
     let attempt = attempt(call, typed.username.to_owned(), fields.text("password").to_owned(), typed.remember);
-    match call.portal.use_cases.login.sign_in(attempt).await {
+    match call.portal.app.login.sign_in(attempt).await {
         Ok(signed_in) => {
             let mut response = redirect(StatusCode::SEE_OTHER, &onward.location);
             call.give_session(&mut response, &signed_in);
@@ -128,7 +128,7 @@ async fn by_json(call: &Call, body: Bytes) -> Response {
         let detail = "Send username or email, one of them, and password.";
         return Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail).into_response();
     };
-    match call.portal.use_cases.login.sign_in(attempt(call, identifier, password, body.remember)).await {
+    match call.portal.app.login.sign_in(attempt(call, identifier, password, body.remember)).await {
         Ok(signed_in) => signed_in_as_json(call, &signed_in),
         Err(LoginError::Invalid) => {
             let (title, detail) = ("Invalid credentials", "The name or the password is wrong.");
@@ -196,7 +196,7 @@ fn page<'a>(call: &'a Call, onward: &'a Onward, typed: Typed<'a>, problems: &'a 
         username: typed.username,
         remember: typed.remember,
         remember_for: Some(spelled_out(portal.settings.sessions.remember_for)),
-        register: portal.use_cases.registration.is_open().then_some(register),
+        register: portal.app.registration.is_open().then_some(register),
     }
 }
 
@@ -225,7 +225,7 @@ fn plain_http() -> Problems {
 
 /// Mails another link to an address that is still to be confirmed.
 async fn remind(call: &Call, account: &Account) {
-    call.portal.use_cases.email_confirmation.remind(account, call.link_base().as_deref(), &call.client()).await;
+    call.portal.app.email_confirmation.remind(account, call.link_base().as_deref(), &call.client()).await;
 }
 
 /// Only after the right password: it tells nobody else that there is such an account.

@@ -85,7 +85,7 @@ async fn by_program(call: &Call) -> Response {
 /// Ends the session that the cookie names, if there is one.
 async fn end(call: &Call) -> Result<(), StoreError> {
     match &call.visit.session {
-        Presence::Somebody { key, session } => call.portal.use_cases.login.sign_out(key, &session.user, &call.client()).await,
+        Presence::Somebody { key, session } => call.portal.app.login.sign_out(key, &session.user, &call.client()).await,
         Presence::Nobody => Ok(()),
         Presence::Unknown => Err(StoreError("the session to end could not be looked up".into())),
     }

@@ -62,7 +62,7 @@ const ADMINISTRATION: [Place; 5] = [
 impl Nav {
     /// For a page that this account is shown.
     pub(super) fn of(portal: &Portal, account: &Account, here: Here) -> Self {
-        Self { here, administrator: portal.use_cases.administration.is_administrator(account) }
+        Self { here, administrator: portal.app.administration.is_administrator(account) }
     }
 
     /// Pages for everybody.

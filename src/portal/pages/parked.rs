@@ -45,7 +45,7 @@ pub(in crate::portal) async fn show(call: Call) -> Response {
     if !call.is_looked_at() {
         return gone(&call);
     }
-    let mut response = match call.portal.use_cases.parked_forms.take(&token, session.user.id, &call.visit.authority).await {
+    let mut response = match call.portal.app.parked_forms.take(&token, session.user.id, &call.visit.authority).await {
         Ok(Some(form)) => offer(&call, &session.user.username, &form),
         Ok(None) => gone(&call),
         Err(error) => {

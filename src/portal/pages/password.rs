@@ -1,12 +1,13 @@
 //! `{prefix}/account/password`: changing one's own password.
 
-use super::account::{account, conflict};
+use super::account::conflict;
 use super::nav::{Here, Nav};
+use super::own::Own;
 use super::{Problems, busy, forged, password_hint, too_many, unavailable as outage};
 use crate::account::{Account, Password};
 use crate::portal::assets::Look;
 use crate::portal::call::Call;
-use crate::portal::submission::{Submission, unsupported};
+use crate::portal::submission::Fields;
 use crate::profile::{PasswordChange, ProfileError};
 use axum::response::Response;
 use http::StatusCode;
@@ -22,37 +23,19 @@ struct Page<'a> {
     password_hint: &'static str,
 }
 
-/// Under the prefix.
-const PATH: &str = "/account/password";
-
 /// `GET`: the form.
-pub(in crate::portal) async fn show(call: Call) -> Response {
-    match account(&call, StatusCode::FOUND, PATH).await {
-        Ok(account) => call.page(StatusCode::OK, &page(&call, &account, &Problems::default())),
-        Err(response) => *response,
-    }
+pub(in crate::portal) async fn show(Own { call, account, .. }: Own) -> Response {
+    call.page(StatusCode::OK, &page(&call, &account, &Problems::default()))
 }
 
 /// `POST`: changes the password; this browser gets a new session, all others end.
-pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Response {
-    let Submission::Form(fields) = submission else {
-        return unsupported("application/x-www-form-urlencoded");
-    };
-    let account = match account(&call, StatusCode::SEE_OTHER, PATH).await {
-        Ok(account) => account,
-        Err(response) => return *response,
-    };
+pub(in crate::portal) async fn submit(Own { call, account, session }: Own, fields: Fields) -> Response {
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, &account, &forged()));
     }
-    let key = match call.somebody() {
-        Ok(Some((key, _))) => key,
-        Ok(None) => return call.to_login(StatusCode::SEE_OTHER, "", PATH),
-        Err(outage) => return *outage,
-    };
     let password = |name: &str| Password::new(fields.text(name).to_owned());
     let (current, new, client) = (password("current_password"), password("password"), call.client());
-    match call.portal.use_cases.profile.change_password(account.id, PasswordChange { session: key, current, new, client: &client }).await {
+    match call.portal.app.profile.change_password(account.id, PasswordChange { session: &session, current, new, client: &client }).await {
         Ok(signed_in) => {
             let mut response = call.to_page(StatusCode::SEE_OTHER, "/account?password-changed");
             call.give_session(&mut response, &signed_in);

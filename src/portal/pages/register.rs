@@ -75,10 +75,10 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
 
 async fn by_form(call: &Call, fields: &Fields) -> Response {
     let token = fields.text("invite");
-    let invitation = match call.portal.use_cases.registration.invitation(token).await {
+    let invitation = match call.portal.app.registration.invitation(token).await {
         Ok(invitation) => invitation,
         Err(error) => {
-            call.portal.use_cases.registration.record_refusal(fields.text("username"), &call.client(), &error);
+            call.portal.app.registration.record_refusal(fields.text("username"), &call.client(), &error);
             return turned_away(call, error);
         }
     };
@@ -97,9 +97,9 @@ async fn by_form(call: &Call, fields: &Fields) -> Response {
         base: call.link_base(),
         client: call.client(),
     };
-    match call.portal.use_cases.registration.register_discreetly(&new).await {
+    match call.portal.app.registration.register_discreetly(&new).await {
         Ok(account) => {
-            let notice = if call.portal.use_cases.registration.must_confirm(&account) { "confirm" } else { "registered" };
+            let notice = if call.portal.app.registration.must_confirm(&account) { "confirm" } else { "registered" };
             let mut response = call.to_page(StatusCode::SEE_OTHER, &format!("/login?{notice}{}", rd_query('&', onward.asked_for())));
             call.remember_browser(&mut response, &account);
             response
@@ -118,7 +118,7 @@ async fn by_form(call: &Call, fields: &Fields) -> Response {
 
 /// The invitation that a token opens; else the page that says why nobody can register.
 async fn invitation(call: &Call, token: &str) -> Result<Option<Invitation>, Box<Response>> {
-    call.portal.use_cases.registration.invitation(token).await.map_err(|error| Box::new(turned_away(call, error)))
+    call.portal.app.registration.invitation(token).await.map_err(|error| Box::new(turned_away(call, error)))
 }
 
 fn turned_away(call: &Call, error: RegistrationError) -> Response {
@@ -134,7 +134,7 @@ fn turned_away(call: &Call, error: RegistrationError) -> Response {
 
 fn not_invited(call: &Call) -> Message<'_> {
     let look = &call.portal.look;
-    if call.portal.use_cases.registration.is_open() {
+    if call.portal.app.registration.is_open() {
         return Message {
             look,
             title: "This invitation no longer works",
@@ -161,13 +161,13 @@ async fn by_json(call: &Call, body: Bytes) -> Response {
     if !call.is_from_here() {
         return cross_site();
     }
-    if call.portal.use_cases.registration.is_closed() {
+    if call.portal.app.registration.is_closed() {
         return closed().into_response();
     }
     match json(&body, "username, email, password and invite").and_then(|body| complete(call, body)) {
-        Ok(new) => match call.portal.use_cases.registration.register(&new).await {
+        Ok(new) => match call.portal.app.registration.register(&new).await {
             Ok(account) => {
-                let verification_required = call.portal.use_cases.registration.must_confirm(&account);
+                let verification_required = call.portal.app.registration.must_confirm(&account);
                 (StatusCode::CREATED, Json(RegisteredBody { user: User::of(&account), verification_required })).into_response()
             }
             Err(error) => refusal(call, error),

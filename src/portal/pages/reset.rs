@@ -11,7 +11,7 @@ use crate::portal::call::{Call, redirect};
 use crate::portal::headers;
 use crate::portal::limited;
 use crate::portal::redirect::Onward;
-use crate::portal::submission::{Fields, Submission, unsupported};
+use crate::portal::submission::Fields;
 use crate::recovery::{NewPassword, ResetError};
 use crate::throttle::TooMany;
 use axum::response::Response;
@@ -36,10 +36,7 @@ pub(in crate::portal) async fn show(call: Call) -> Response {
 }
 
 /// `POST`: sets the password and signs this browser in.
-pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Response {
-    let Submission::Form(fields) = submission else {
-        return unsupported("application/x-www-form-urlencoded");
-    };
+pub(in crate::portal) async fn submit(call: Call, fields: Fields) -> Response {
     let token = presented(&call, &fields);
     if !call.is_genuine(&fields) {
         return form(&call, token, StatusCode::FORBIDDEN, &forged()).await;
@@ -49,7 +46,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
         Presence::Somebody { key, .. } => Some(*key),
         Presence::Nobody | Presence::Unknown => None,
     };
-    match call.portal.use_cases.recovery.reset_and_sign_in(new, replaces).await {
+    match call.portal.app.recovery.reset_and_sign_in(new, replaces).await {
         Ok(signed_in) => {
             let mut response = redirect(StatusCode::SEE_OTHER, &landing(&call).location);
             call.give_session(&mut response, &signed_in);
@@ -91,7 +88,7 @@ async fn refusal(call: &Call, token: Option<LinkToken>, error: ResetError) -> Re
 /// The form, for a token that works; else that it does not.
 async fn form(call: &Call, token: Option<LinkToken>, status: StatusCode, problems: &Problems) -> Response {
     let Some(token) = token else { return dead(call) };
-    let account = match call.portal.use_cases.recovery.open(&token).await {
+    let account = match call.portal.app.recovery.open(&token).await {
         Ok(Some(account)) => account,
         Ok(None) => return dead(call),
         Err(error) => {

@@ -1,7 +1,7 @@
 //! `{prefix}/account/sessions`: where one is signed in, and ending that (ASVS V7.5.2).
 
-use super::account::account;
 use super::nav::{Here, Nav};
+use super::own::Own;
 use super::{Problems, forged};
 use crate::account::Account;
 use crate::client::browser;
@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::portal::assets::Look;
 use crate::portal::call::Call;
 use crate::portal::moment::Moment;
-use crate::portal::submission::{Fields, Submission, unsupported};
+use crate::portal::submission::Fields;
 use crate::profile::ProfileError;
 use crate::session::{Session, SessionKey};
 use axum::response::Response;
@@ -57,22 +57,12 @@ impl Row {
 }
 
 /// `GET`: the sessions.
-pub(in crate::portal) async fn show(call: Call) -> Response {
-    match account(&call, StatusCode::FOUND, PATH).await {
-        Ok(account) => listed(&call, &account, StatusCode::OK, &Problems::default()).await,
-        Err(response) => *response,
-    }
+pub(in crate::portal) async fn show(Own { call, account, .. }: Own) -> Response {
+    listed(&call, &account, StatusCode::OK, &Problems::default()).await
 }
 
 /// `POST`: ends the session that `end` names, or all `others`.
-pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Response {
-    let Submission::Form(fields) = submission else {
-        return unsupported("application/x-www-form-urlencoded");
-    };
-    let account = match account(&call, StatusCode::SEE_OTHER, PATH).await {
-        Ok(account) => account,
-        Err(response) => return *response,
-    };
+pub(in crate::portal) async fn submit(Own { call, account, .. }: Own, fields: Fields) -> Response {
     if !call.is_genuine(&fields) {
         return listed(&call, &account, StatusCode::FORBIDDEN, &forged()).await;
     }
@@ -86,7 +76,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
 }
 
 async fn end(call: &Call, account: &Account, fields: &Fields) -> Result<(), ProfileError> {
-    let (profile, client) = (&call.portal.use_cases.profile, call.client());
+    let (profile, client) = (&call.portal.app.profile, call.client());
     match (fields.text("end"), own_key(call)) {
         ("others", Some(own)) => profile.end_other_sessions(account, own, &client).await.map(|_| ()),
         // What ended a moment before has ended.
@@ -95,11 +85,11 @@ async fn end(call: &Call, account: &Account, fields: &Fields) -> Result<(), Prof
 }
 
 async fn listed(call: &Call, account: &Account, status: StatusCode, problems: &Problems) -> Response {
-    let sessions = match call.portal.use_cases.profile.sessions(account.id).await {
+    let sessions = match call.portal.app.profile.sessions(account.id).await {
         Ok(sessions) => sessions,
         Err(error) => return failed(call, &error),
     };
-    let (now, own) = (call.portal.clock.now(), own_key(call));
+    let (now, own) = (call.portal.app.clock.now(), own_key(call));
     let rows = sessions.iter().map(|(key, session)| Row { own: Some(key) == own, ..Row::of(key, session, now) });
     let mut sessions: Vec<Row> = rows.collect();
     sessions.sort_by_key(|row| !row.own);

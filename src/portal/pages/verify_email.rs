@@ -8,7 +8,7 @@ use crate::email_confirmation::ConfirmError;
 use crate::link_token::LinkToken;
 use crate::portal::assets::Look;
 use crate::portal::call::Call;
-use crate::portal::submission::{Submission, unsupported};
+use crate::portal::submission::Fields;
 use crate::store::StoreError;
 use axum::response::Response;
 use http::StatusCode;
@@ -43,14 +43,11 @@ pub(in crate::portal) async fn show(call: Call) -> Response {
 }
 
 /// `POST`: confirms the address.
-pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Response {
-    let Submission::Form(fields) = submission else {
-        return unsupported("application/x-www-form-urlencoded");
-    };
+pub(in crate::portal) async fn submit(call: Call, fields: Fields) -> Response {
     let found = match look_at(&call, fields.text("token")).await {
         Ok(Some(found)) => found,
         Ok(None) => {
-            call.portal.use_cases.email_confirmation.record_refusal(&call.client());
+            call.portal.app.email_confirmation.record_refusal(&call.client());
             return dead(&call);
         }
         Err(response) => return *response,
@@ -58,7 +55,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
     if !call.is_genuine(&fields) {
         return call.page(StatusCode::FORBIDDEN, &page(&call, &found, &forged()));
     }
-    match call.portal.use_cases.email_confirmation.confirm(&found.token, &call.client()).await {
+    match call.portal.app.email_confirmation.confirm(&found.token, &call.client()).await {
         Ok(account) => confirmed(&call, account.id),
         Err(ConfirmError::BadToken) => dead(&call),
         Err(ConfirmError::Unavailable(error)) => {
@@ -71,7 +68,7 @@ pub(in crate::portal) async fn submit(call: Call, submission: Submission) -> Res
 /// What the link is about; nothing where it does not work, or no longer.
 async fn look_at(call: &Call, token: &str) -> Result<Option<Confirmable>, Box<Response>> {
     let Some(token) = LinkToken::parse(token) else { return Ok(None) };
-    let opened = call.portal.use_cases.email_confirmation.open(&token).await.map_err(|error| Box::new(failed(call, &error)))?;
+    let opened = call.portal.app.email_confirmation.open(&token).await.map_err(|error| Box::new(failed(call, &error)))?;
     Ok(opened.map(|(account, email)| Confirmable { token, account, email }))
 }
 

@@ -57,7 +57,7 @@ impl Site {
         let settings = Arc::new(settings);
         let clock = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let app = App::open(settings.clone(), clock.clone()).unwrap();
-        let portal = Portal::new(app.use_cases(), app.cookie_key.clone(), &app.secret, settings, clock.clone()).unwrap();
+        let portal = Portal::new(app.clone()).unwrap();
         Self { app, portal: Arc::new(portal), clock, _folder: folder }
     }
 

@@ -10,7 +10,7 @@ use crate::portal::error_page::Fault;
 use crate::portal::moment::Moment;
 use crate::portal::pages::nav::{Here, Nav};
 use crate::portal::pages::{Problems, forged};
-use crate::portal::submission::{Fields, Submission, unsupported};
+use crate::portal::submission::Fields;
 use crate::store::StoreError;
 use axum::response::Response;
 use http::StatusCode;
@@ -90,10 +90,7 @@ pub(in crate::portal) async fn show(admin: Admin) -> Response {
 }
 
 /// `POST`: makes an invitation, or takes the one back that `revoke` names.
-pub(in crate::portal) async fn submit(admin: Admin, submission: Submission) -> Response {
-    let Submission::Form(fields) = submission else {
-        return unsupported("application/x-www-form-urlencoded");
-    };
+pub(in crate::portal) async fn submit(admin: Admin, fields: Fields) -> Response {
     let typed = Typed { email: fields.text("email"), groups: fields.text("groups"), days: fields.text("days") };
     if !admin.call.is_genuine(&fields) {
         let said = Said { problems: Some(&forged()), made: None };
@@ -108,7 +105,7 @@ pub(in crate::portal) async fn submit(admin: Admin, submission: Submission) -> R
 async fn revoke(admin: &Admin, fields: &Fields) -> Response {
     let Ok(id) = Uuid::try_parse(fields.text("revoke")) else { return admin.call.fault(&Fault::NotFound) };
     let actor = admin.administration.actor();
-    match admin.call.portal.use_cases.invitations.revoke(id, actor.party.clone(), &actor.client).await {
+    match admin.call.portal.app.invitations.revoke(id, actor.party.clone(), &actor.client).await {
         Ok(_) => admin.call.to_page(StatusCode::SEE_OTHER, "/admin/invitations?revoked"),
         Err(error) => unavailable(admin, &error),
     }
@@ -122,7 +119,7 @@ async fn invite(admin: &Admin, typed: Typed<'_>) -> Response {
         lifetime: typed.days.trim().parse().map_or(Duration::ZERO, |days: u32| DAY * days),
         base: admin.call.link_base(),
     };
-    match admin.call.portal.use_cases.invitations.create(new, actor.party.clone(), &actor.client).await {
+    match admin.call.portal.app.invitations.create(new, actor.party.clone(), &actor.client).await {
         Ok(invited) => {
             let empty = Typed { email: "", groups: "", ..typed };
             listed(admin, StatusCode::OK, empty, Said { problems: None, made: Some(&invited) }).await
@@ -147,13 +144,13 @@ fn unavailable(admin: &Admin, error: &StoreError) -> Response {
 async fn listed(admin: &Admin, status: StatusCode, typed: Typed<'_>, said: Said<'_>) -> Response {
     let portal = &admin.call.portal;
     let before = Uuid::try_parse(admin.call.query.text("before")).ok();
-    let mut found = match portal.use_cases.invitations.list(before, SHOWN + 1).await {
+    let mut found = match portal.app.invitations.list(before, SHOWN + 1).await {
         Ok(found) => found,
         Err(error) => return unavailable(admin, &error),
     };
     let more = found.len() > SHOWN;
     found.truncate(SHOWN);
-    let (none, now) = (Problems::default(), portal.clock.now());
+    let (none, now) = (Problems::default(), portal.app.clock.now());
     let page = Page {
         look: &portal.look,
         nav: admin.nav(Here::Invitations),

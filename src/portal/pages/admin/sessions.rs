@@ -8,7 +8,7 @@ use crate::portal::error_page::Fault;
 use crate::portal::pages::nav::{Here, Nav};
 use crate::portal::pages::sessions::Row;
 use crate::portal::pages::{Problems, forged};
-use crate::portal::submission::{Fields, Submission, unsupported};
+use crate::portal::submission::Fields;
 use axum::response::Response;
 use http::StatusCode;
 
@@ -41,10 +41,7 @@ pub(in crate::portal) async fn show(admin: Admin) -> Response {
 }
 
 /// `POST`: ends the session of `user` that `end` names, or `all`.
-pub(in crate::portal) async fn submit(admin: Admin, submission: Submission) -> Response {
-    let Submission::Form(fields) = submission else {
-        return unsupported("application/x-www-form-urlencoded");
-    };
+pub(in crate::portal) async fn submit(admin: Admin, fields: Fields) -> Response {
     let query = fields.text("user").trim();
     if !admin.call.is_genuine(&fields) {
         return listed(&admin, query, StatusCode::FORBIDDEN, &forged()).await;
@@ -113,7 +110,7 @@ async fn find(admin: &Admin, query: &str) -> Result<Option<Found>, Administratio
         Err(AdministrationError::NotFound) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let (id, now) = (account.id.to_string(), admin.call.portal.clock.now());
+    let (id, now) = (account.id.to_string(), admin.call.portal.app.clock.now());
     let sessions = admin.administration.sessions(&id).await?;
     let sessions = sessions.iter().map(|(key, session)| Row::of(key, session, now)).collect();
     Ok(Some(Found { id, username: account.username.as_str().to_owned(), sessions }))

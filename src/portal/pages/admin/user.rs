@@ -9,7 +9,7 @@ use crate::portal::error_page::Fault;
 use crate::portal::moment::Moment;
 use crate::portal::pages::nav::{Here, Nav};
 use crate::portal::pages::{Problems, forged};
-use crate::portal::submission::{Fields, Submission, unsupported};
+use crate::portal::submission::Fields;
 use axum::extract::Path;
 use axum::response::Response;
 use http::StatusCode;
@@ -79,10 +79,7 @@ pub(in crate::portal) async fn show(admin: Admin, Path(id): Path<String>) -> Res
 }
 
 /// `POST`: does what `act` says.
-pub(in crate::portal) async fn submit(admin: Admin, Path(id): Path<String>, submission: Submission) -> Response {
-    let Submission::Form(fields) = submission else {
-        return unsupported("application/x-www-form-urlencoded");
-    };
+pub(in crate::portal) async fn submit(admin: Admin, Path(id): Path<String>, fields: Fields) -> Response {
     let account = match find(&admin, &id).await {
         Ok(account) => account,
         Err(response) => return *response,
@@ -149,7 +146,7 @@ fn joined(account: &Account) -> String {
 
 fn page<'a>(admin: &'a Admin, account: &'a Account, groups: &'a str, problems: &'a Problems) -> Page<'a> {
     let done = admin.call.query.text("done");
-    let now = admin.call.portal.clock.now();
+    let now = admin.call.portal.app.clock.now();
     Page {
         look: &admin.call.portal.look,
         nav: admin.nav(Here::Users),
