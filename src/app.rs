@@ -34,6 +34,7 @@ use crate::store::sqlite::{
     Database, SqliteAccounts, SqliteAudit, SqliteCounters, SqliteInvitations, SqliteOneTime, SqliteOutbox, SqliteSessions,
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
+use crate::telemetry::Telemetry;
 use crate::throttle::{CounterKeys, Throttle};
 use background::{Background, Work};
 use parts::Parts;
@@ -91,6 +92,8 @@ pub struct App {
     pub delivery: Arc<Delivery>,
     /// Where the demo's mails are.
     pub mail_catcher: Option<Arc<MailCatcher>>,
+    /// Where spans of requests are recorded.
+    pub telemetry: Telemetry,
     background: Mutex<Vec<Background>>,
 }
 
@@ -188,6 +191,7 @@ impl App {
         };
         let parked_forms =
             ParkedForms { sessions: Arc::clone(&parts.sessions), store: Arc::clone(&one_time), clock: Arc::clone(&parts.clock) };
+        let telemetry = Telemetry::new(parts.settings.tracing.otlp.as_ref(), Arc::clone(&parts.clock));
         Ok(Arc::new(Self {
             parked_forms: Arc::new(parked_forms),
             delivery: Delivery::new(Arc::clone(&parts.outbox), writer, transport, Arc::clone(&parts.clock)),
@@ -213,6 +217,7 @@ impl App {
             throttle: parts.throttle,
             audit: parts.audit,
             outbox: parts.outbox,
+            telemetry,
             background: Mutex::default(),
         }))
     }
@@ -237,9 +242,21 @@ impl App {
         let delivery = Arc::clone(&self.delivery);
         // On a thread of its own: a mail server that hangs keeps no mark waiting.
         let sending = Background::start("mail", move |stopped| delivery.run(stopped));
-        let threads = vec![housekeeping.map_err(failed)?, sending.map_err(failed)?];
+        let mut threads = vec![housekeeping.map_err(failed)?, sending.map_err(failed)?];
+        if let Some(exporter) = self.telemetry.take_exporter() {
+            threads.push(Background::start("traces", move |stopped| exporter.run(stopped)).map_err(failed)?);
+        }
         *self.background.lock().unwrap_or_else(PoisonError::into_inner) = threads;
         Ok(())
+    }
+
+    /// Ends what runs beside requests, though a request that is still running may hold the app: what it left is stored and
+    /// sent, as far as that goes in a few seconds.
+    pub async fn stop(&self) {
+        self.audit.flush().await;
+        let threads = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+        // Dropping waits for the threads.
+        let _ = tokio::task::spawn_blocking(move || drop(threads)).await;
     }
 }
 

@@ -14,6 +14,7 @@ mod joined;
 mod parking;
 mod routes;
 mod session_watch;
+mod trace;
 mod upstream;
 mod verify;
 
@@ -26,9 +27,11 @@ use crate::app::App;
 use crate::config::Settings;
 use crate::gate::{Activity, Gate};
 use crate::identity::Identity;
+use crate::logging;
 use crate::parked_forms::ParkedForms;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
+use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use bytes::Bytes;
 use decision::{Asked, Mode, Outcome};
@@ -45,6 +48,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use routes::{Own, Way};
 use std::sync::Arc;
 use std::time::Instant;
+use trace::{Ending, Trace};
 pub use upstream::Pool;
 use upstream::Server;
 use verify::Question;
@@ -67,6 +71,7 @@ struct Parts {
     nobody: Identity,
     hsts: Option<HeaderValue>,
     allow: Option<HeaderValue>,
+    telemetry: Telemetry,
 }
 
 /// One request on its way: what is known of it so far.
@@ -84,7 +89,35 @@ pub struct Passage {
     body: u64,
     upgrade: bool,
     decision: &'static str,
+    trace: Option<Trace>,
     line: access_log::Line,
+}
+
+impl Passage {
+    /// Gives it its id, which all that is logged from here on has.
+    fn name(&mut self, id: String) {
+        logging::request::name(&id);
+        self.request_id = id;
+    }
+
+    /// The same, with its trace.
+    fn with(&mut self, trace: Trace) -> &mut Self {
+        self.trace = Some(trace);
+        self
+    }
+
+    fn traced(&mut self, note: impl FnOnce(&mut Trace)) {
+        if let Some(trace) = &mut self.trace {
+            note(trace);
+        }
+    }
+
+    /// The request has come to its end; `status` is what it was answered, if it was.
+    fn end_trace(&mut self, status: Option<u16>) {
+        if let (Some(trace), Some(facts)) = (self.trace.take(), &self.facts) {
+            trace.finish(&Ending { facts, request_id: &self.request_id, decision: self.decision, status });
+        }
+    }
 }
 
 impl Gateway {
@@ -105,6 +138,7 @@ impl Gateway {
             nobody: Identity::nobody(&settings.identity),
             hsts: headers::hsts(&settings),
             allow: HeaderValue::from_str(&methods).ok(),
+            telemetry: app.telemetry.clone(),
             settings,
         }))
     }
@@ -121,8 +155,9 @@ impl Gateway {
             return self.methods(exchange).map(Some);
         }
         let facts = Facts::establish(exchange, &parts.settings)?;
-        passage.request_id = request_id(&exchange.req_header().headers, &facts);
+        passage.name(request_id(&exchange.req_header().headers, &facts));
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
+        passage.trace = Some(Trace::of(&exchange.req_header().headers, &facts, Mode::Proxy, &parts.telemetry));
         let facts = passage.facts.insert(Arc::new(facts)).clone();
         if !parts.routes.knows(&facts.host) {
             return Err(Fault::UnknownHost);
@@ -163,6 +198,7 @@ impl Gateway {
     async fn own_page(&self, exchange: &mut Exchange, passage: &mut Passage, facts: &Facts, own: Own) -> Result<Response<Bytes>, Fault> {
         let parts = &self.0;
         passage.decision = "own";
+        passage.traced(|trace| trace.is_for_us(&parts.settings.server.prefix));
         let session = if own.page.needs_session { self.presence(&exchange.req_header().headers, facts).await } else { Presence::Nobody };
         if own.page.is_activity {
             passage.activity = parts.gate.note_activity(&session);
@@ -190,7 +226,11 @@ impl Gateway {
         passage.route = Some(route);
         let decision = self.judge(Asked { facts, headers: &exchange.req_header().headers, route, mode: Mode::Proxy }).await;
         passage.names_methods = decision.names_methods;
-        passage.decision = decision.verdict.name();
+        passage.decision = decision.judged.verdict.name();
+        passage.traced(|trace| {
+            trace.takes(self.0.routes.route(route));
+            trace.decided(&decision.judged);
+        });
         match decision.outcome {
             Outcome::Pass(pass) => {
                 // What is public goes on without a session, so it outlives one, too.
@@ -266,6 +306,7 @@ impl ProxyHttp for Gateway {
             body: 0,
             upgrade: false,
             decision: "bad_request",
+            trace: None,
             line: if self.0.settings.log.access { access_log::Line::Due } else { access_log::Line::NotDue },
         }
     }
@@ -298,7 +339,7 @@ impl ProxyHttp for Gateway {
                     exchange.set_keepalive(None);
                 }
                 if passage.request_id.is_empty() {
-                    passage.request_id = new_request_id();
+                    passage.name(new_request_id());
                 }
                 self.refuse(exchange, passage, &fault).await.map(|()| true)
             }
@@ -338,7 +379,8 @@ impl ProxyHttp for Gateway {
     /// Phase 3: write what is sent on. Pingora has dropped by now what `Connection` nominates, so what is written here
     /// arrives (CVE-2026-105299).
     async fn upstream_request_filter(&self, _exchange: &mut Exchange, request: &mut RequestHeader, passage: &mut Passage) -> Result<()> {
-        let (Some(facts), Some(route), Some(server)) = (&passage.facts, passage.route, &passage.server) else {
+        let (Some(facts), Some(route), Some(server), Some(trace)) = (&passage.facts, passage.route, &passage.server, &mut passage.trace)
+        else {
             return Error::e_explain(ErrorType::InternalError, "a request was forwarded undecided");
         };
         let forward = Forward {
@@ -347,6 +389,8 @@ impl ProxyHttp for Gateway {
             identity: passage.identity.as_deref(),
             names_methods: passage.names_methods,
             request_id: &passage.request_id,
+            traceparent: trace.ask(server),
+            trace_was_told: trace.was_told(),
             server,
         };
         forward.apply(request, &self.0.strip)
@@ -375,6 +419,7 @@ impl ProxyHttp for Gateway {
     async fn response_filter(&self, exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         exchange::speak_the_clients_version(exchange, response);
         let Some(route) = passage.route else { return Ok(()) };
+        passage.traced(|trace| trace.answers(response.status.as_u16()));
         rewrite_response(response, self.0.routes.route(route), passage.private, self.hsts(passage))
     }
 
@@ -423,6 +468,7 @@ impl ProxyHttp for Gateway {
             tracing::warn!(request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
         }
         access_log::write(exchange, passage);
+        passage.end_trace(exchange.response_written().map(|response| response.status.as_u16()));
     }
 }
 

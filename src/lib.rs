@@ -46,7 +46,9 @@ pub mod session_marks;
 pub mod snippet;
 pub mod store;
 pub mod target;
+pub mod telemetry;
 pub mod throttle;
+pub mod trace_context;
 mod work_queue;
 
 #[cfg(test)]

@@ -36,8 +36,7 @@ pub(super) fn serve(settings: Settings, announce: impl AsyncFnOnce(&Running, &Ar
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        // A request that is still running may hold the app; what it recorded until now is stored all the same.
-        app.audit.flush().await;
+        app.stop().await;
         Ok(())
     })
 }

@@ -12,7 +12,6 @@ pub(super) fn sections(root: &mut Section<'_>) {
     root.later("tokens", &[tokens], "access tokens");
     root.later("mfa", &["{ totp: true, passkeys: true, issuer: Portcullis }"], "second factors");
     root.later("api", &["{ allowed_origins: [] }"], "the API for other origins");
-    root.later("tracing", &["{ otlp: null }"], "the export of traces");
 }
 
 impl Section<'_> {

@@ -6,6 +6,7 @@ use super::Gateway;
 use super::head::{end_of_head, inspect};
 use super::joined::Joined;
 use crate::config::{Limits, ServerSettings, Timeouts};
+use crate::logging::request;
 use crate::portal::error_page::Fault;
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::header::ACCEPT;
@@ -64,7 +65,7 @@ impl Connections {
             },
             _ => false,
         };
-        if h2 { self.serve_h2(stream, shutdown).await } else { self.serve_h1(stream, &shutdown).await }
+        if h2 { self.serve_h2(stream, shutdown).await } else { request::scope(self.serve_h1(stream, &shutdown)).await }
     }
 
     async fn serve_h1(&self, mut stream: Stream, shutdown: &ShutdownWatch) {
@@ -72,6 +73,7 @@ impl Connections {
         let mut wait = self.timeouts.header;
         let mut stop = shutdown.clone();
         loop {
+            request::name("");
             match self.read_head(&mut stream, &mut buffer, wait, &mut stop).await {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -225,7 +227,8 @@ impl Connections {
                     let (gateway, proxy, shutdown) = (self.gateway.clone(), self.proxy.clone(), shutdown.clone());
                     tokio::spawn(async move {
                         let _running = guard;
-                        gateway.watch_over(proxy.process_new_http(ServerSession::new_http2(stream), &shutdown)).await;
+                        let exchange = proxy.process_new_http(ServerSession::new_http2(stream), &shutdown);
+                        request::scope(gateway.watch_over(exchange)).await;
                     });
                 }
                 Ok(Some(H2Accept::Rejected)) if rejected < MAX_H2_REJECTED => rejected += 1,

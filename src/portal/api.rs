@@ -72,7 +72,7 @@ impl Asking {
 
     /// The refusal where a store failed, which is noted.
     fn outage(&self, error: &StoreError) -> Response {
-        tracing::error!(%error, request = self.visit.request_id, "a store failed");
+        tracing::error!(%error, request_id = self.visit.request_id, "a store failed");
         unavailable()
     }
 }

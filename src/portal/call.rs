@@ -150,7 +150,7 @@ impl Call {
         let html = match page.render() {
             Ok(html) => html,
             Err(error) => {
-                tracing::error!(%error, request = self.visit.request_id, "a page could not be rendered");
+                tracing::error!(%error, request_id = self.visit.request_id, "a page could not be rendered");
                 return self.fault(&Fault::Internal);
             }
         };
@@ -192,7 +192,7 @@ impl Call {
 
     /// Notes that a store failed.
     pub(super) fn note(&self, error: &StoreError) {
-        tracing::error!(%error, request = self.visit.request_id, "a store failed");
+        tracing::error!(%error, request_id = self.visit.request_id, "a store failed");
     }
 
     /// Sends the browser to one of our pages, given without the prefix.
