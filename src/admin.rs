@@ -48,7 +48,7 @@ pub async fn serve(listener: Listener, app: Arc<App>, draining: Arc<AtomicBool>,
         Socket::Unix(socket) => axum::serve(socket, router).with_graceful_shutdown(stopped).await,
     };
     if let Err(error) = served {
-        tracing::error!(%error, "the admin listener ended");
+        tracing::error!(event = "listener_ended", %error, "the admin listener ended");
     }
 }
 

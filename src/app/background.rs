@@ -95,7 +95,7 @@ pub(super) async fn keep_house(work: Work, mut stopped: Stopped) {
         if let Err(error) = &done
             && !failing
         {
-            tracing::warn!(%error, "changes of accounts are not yet known to all sessions, trying again");
+            tracing::warn!(event = "housekeeping_failed", %error, "changes of accounts are not yet known to all sessions, trying again");
         }
         failing = done.is_err();
     }

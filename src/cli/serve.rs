@@ -29,7 +29,7 @@ pub(super) fn serve(settings: Settings, announce: impl AsyncFnOnce(&Running, &Ar
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping");
+        tracing::info!(event = "stopping", "stopping");
         tokio::select! {
             () = running.stop() => {}
             // Asked a second time, nobody wants to wait.
@@ -58,7 +58,7 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
             UserStore::Sqlite(path) => path.display().to_string(),
             UserStore::Mongo(url) => url.servers().to_owned(),
         };
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), users, "serving");
+        tracing::info!(event = "serving", version = env!("CARGO_PKG_VERSION"), users, "serving");
         Ok(())
     })
 }

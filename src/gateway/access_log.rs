@@ -15,6 +15,7 @@ pub enum Line {
 
 /// How a request ended.
 struct End<'a> {
+    event: &'static str,
     message: &'static str,
     /// Of a request that was refused before its facts were established.
     method: Option<&'a Method>,
@@ -26,19 +27,25 @@ struct End<'a> {
 pub fn write(exchange: &Exchange, passage: &mut Passage) {
     let status = exchange.response_written().map(|response| response.status.as_u16());
     let (method, bytes) = (Some(&exchange.req_header().method), Some(exchange.body_bytes_sent()));
-    passage.write_line(&End { message: "request", method, status, bytes });
+    passage.write_line(&End { event: "request", message: "request", method, status, bytes });
 }
 
 /// Writes the line of a request that Envoy asked about over gRPC.
 pub fn write_asked(passage: &mut Passage, status: u16) {
-    passage.write_line(&End { message: "request asked about by Envoy", method: None, status: Some(status), bytes: None });
+    passage.write_line(&End {
+        event: "request_asked",
+        message: "request asked about by Envoy",
+        method: None,
+        status: Some(status),
+        bytes: None,
+    });
 }
 
 /// What was cut off, since its session ended or the gateway stopped, never gets to the phase that logs.
 impl Drop for Passage {
     fn drop(&mut self) {
         if self.facts.is_some() {
-            self.write_line(&End { message: "request cut off", method: None, status: None, bytes: None });
+            self.write_line(&End { event: "request_cut_off", message: "request cut off", method: None, status: None, bytes: None });
         }
         self.end_trace(None);
     }
@@ -53,6 +60,7 @@ impl Passage {
         tracing::info!(
             target: "portcullis::access",
             message = end.message,
+            event = end.event,
             request_id = self.request_id,
             trace_id = self.trace.as_ref().map(|trace| display(trace.id())),
             client = facts.and_then(|facts| facts.client).map(display),

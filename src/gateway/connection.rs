@@ -153,7 +153,7 @@ impl Connections {
     /// Answers what never became a request, and closes without losing the answer to a reset.
     async fn refuse(&self, mut stream: Stream, fault: &Fault, head: &[u8]) {
         let response = self.gateway.refusal(fault, &accept_of(head));
-        tracing::info!(target: "portcullis::access", status = response.status().as_u16(), reason = ?fault, "connection refused");
+        tracing::info!(target: "portcullis::access", event = "connection_refused", status = response.status().as_u16(), reason = ?fault, "connection refused");
         let answer = super::exchange::to_wire(&response);
         let farewell = async {
             stream.write_all(&answer).await?;

@@ -74,7 +74,7 @@ impl Gateway {
         let (settings, request) = (&self.0.settings, exchange.req_header());
         let peer = Peer::of(exchange.client_addr());
         if !peer.is_trusted(&settings.server.trusted_proxies) {
-            tracing::warn!(%peer, "refused the question of a proxy that is not in server.trusted_proxies");
+            tracing::warn!(event = "peer_untrusted", %peer, "refused the question of a proxy that is not in server.trusted_proxies");
             return Err(Fault::UntrustedProxy);
         }
         let question = Question::of(request, &settings.server.prefix).ok_or(Fault::NotFound)?;

@@ -30,7 +30,7 @@ pub(super) async fn serve(listener: Listener, service: ExtAuthz, trusted: Truste
         Socket::Unix(socket) => server.serve_with_incoming_shutdown(local(socket, trusted.unix), stopped).await,
     };
     if let Err(error) = served {
-        tracing::error!(%error, "the gRPC listener ended");
+        tracing::error!(event = "listener_ended", %error, "the gRPC listener ended");
     }
     if let BoundAddress::Unix(path) = address {
         let _ = std::fs::remove_file(path);
@@ -53,7 +53,7 @@ fn of_trusted(socket: TcpListener, trusted: TrustedProxies) -> impl Stream<Item 
                 let _ = stream.set_nodelay(true);
                 return Some((Ok(stream), (socket, trusted)));
             }
-            tracing::warn!(peer = %peer.ip(), "closed a gRPC connection: the peer is not in server.trusted_proxies");
+            tracing::warn!(event = "peer_untrusted", peer = %peer.ip(), "closed a gRPC connection: the peer is not in server.trusted_proxies");
         }
     })
 }
@@ -64,7 +64,7 @@ fn local(socket: UnixListener, trusted: bool) -> impl Stream<Item = std::io::Res
         loop {
             match socket.accept().await {
                 Ok((stream, _)) if trusted => return Some((Ok(stream), (socket, trusted))),
-                Ok(_) => tracing::warn!("closed a gRPC connection: `unix` is not in server.trusted_proxies"),
+                Ok(_) => tracing::warn!(event = "peer_untrusted", "closed a gRPC connection: `unix` is not in server.trusted_proxies"),
                 Err(error) => wait_for_descriptors(&error).await,
             }
         }

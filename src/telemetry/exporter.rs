@@ -46,7 +46,7 @@ impl Exporter {
         let mut client = match connection(&self.collector) {
             Ok(channel) => TraceServiceClient::new(channel),
             Err(error) => {
-                tracing::error!(collector = %self.collector, %error, "traces cannot be sent");
+                tracing::error!(event = "traces_not_sent", collector = %self.collector, %error, "traces cannot be sent");
                 return;
             }
         };
@@ -60,7 +60,7 @@ impl Exporter {
         self.queue.close();
         if timeout(FLUSH, self.flush(&mut client)).await.is_err() || self.failing {
             let lost = self.batch.len() + self.queue.len();
-            tracing::warn!(collector = %self.collector, lost, "traces were not sent before the end");
+            tracing::warn!(event = "traces_lost", collector = %self.collector, lost, "traces were not sent before the end");
         }
     }
 
@@ -114,15 +114,15 @@ impl Exporter {
         match error {
             Some(status) if !self.failing => {
                 let reason: String = status.message().chars().take(200).collect();
-                tracing::warn!(collector = %self.collector, code = ?status.code(), reason, "traces cannot be sent, trying again");
+                tracing::warn!(event = "traces_not_sent", collector = %self.collector, code = ?status.code(), reason, "traces cannot be sent, trying again");
             }
             None if self.failing => {
                 let dropped = self.dropped.swap(0, Ordering::Relaxed);
-                tracing::info!(collector = %self.collector, dropped, "traces are sent again");
+                tracing::info!(event = "traces_sent_again", collector = %self.collector, dropped, "traces are sent again");
             }
             None if self.dropped.load(Ordering::Relaxed) > 0 => {
                 let dropped = self.dropped.swap(0, Ordering::Relaxed);
-                tracing::warn!(collector = %self.collector, dropped, "traces come faster than the collector takes them");
+                tracing::warn!(event = "traces_dropped", collector = %self.collector, dropped, "traces come faster than the collector takes them");
             }
             _ => {}
         }
@@ -140,6 +140,8 @@ fn is_temporary(code: Code) -> bool {
 /// A connection that is made when it is first used, and again whenever it has broken.
 fn connection(collector: &OtlpCollector) -> Result<Channel, tonic::transport::Error> {
     let endpoint = Endpoint::from_shared(collector.to_string())?.connect_timeout(PATIENCE).user_agent("portcullis")?;
+    // A collector that vanished without a word would otherwise be waited for on the old connection.
+    let endpoint = endpoint.http2_keep_alive_interval(2 * PATIENCE).keep_alive_timeout(PATIENCE);
     let endpoint = if collector.https { endpoint.tls_config(ClientTlsConfig::new().with_native_roots())? } else { endpoint };
     Ok(endpoint.connect_lazy())
 }
