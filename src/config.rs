@@ -24,9 +24,9 @@ mod routes;
 mod secret;
 mod section;
 mod server;
+mod telemetry;
 #[cfg(test)]
 mod tests;
-mod tracing;
 mod units;
 mod upstream;
 
@@ -544,7 +544,7 @@ pub struct LogSettings {
     /// JSON records rather than text.
     pub json: bool,
     /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub level: ::tracing::Level,
+    pub level: tracing::Level,
     /// Whether every request is logged.
     pub access: bool,
 }

@@ -71,3 +71,35 @@ impl Telemetry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ManualClock, Timestamp};
+    use crate::host::Host;
+
+    fn telemetry() -> Telemetry {
+        let collector = OtlpCollector { https: false, host: Host::parse("collector.test").unwrap(), port: 4317 };
+        Telemetry::new(Some(&collector), Arc::new(ManualClock::at(Timestamp(1))))
+    }
+
+    #[test]
+    fn nothing_is_recorded_without_a_collector_or_against_the_callers_wish() {
+        let clock = Arc::new(ManualClock::at(Timestamp(1)));
+        assert!(Telemetry::new(None, clock).record(TraceContext::begin(true)).is_none());
+        assert!(Telemetry::default().take_exporter().is_none());
+        assert!(telemetry().record(TraceContext::begin(false)).is_none());
+        assert!(telemetry().record(TraceContext::begin(true)).is_some());
+    }
+
+    /// Issue "collector down never slows a request": there is an end to what waits for it
+    #[test]
+    fn when_too_many_wait_further_ones_are_dropped_and_counted() {
+        let telemetry = telemetry();
+        for _ in 0..CAPACITY + 7 {
+            telemetry.record(TraceContext::begin(true)).unwrap().finish("GET /", |_| {});
+        }
+        let sink = telemetry.0.as_ref().unwrap();
+        assert_eq!((sink.queue.capacity(), sink.dropped.load(Ordering::Relaxed)), (0, 7));
+    }
+}
