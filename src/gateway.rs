@@ -465,7 +465,7 @@ impl ProxyHttp for Gateway {
     /// Phase 5: log.
     async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
-            tracing::warn!(event = "upstream_failed", request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
+            tracing::warn!(event = "upstream_failed", error = %error.etype().as_str(), context = ?error.context, "upstream failed");
         }
         access_log::write(exchange, passage);
         passage.end_trace(exchange.response_written().map(|response| response.status.as_u16()));

@@ -75,7 +75,7 @@ impl Asking {
 
     /// The refusal where a store failed, which is noted.
     fn outage(&self, error: &StoreError) -> Response {
-        tracing::error!(event = "store_failed", %error, request_id = self.visit.request_id, "a store failed");
+        tracing::error!(event = "store_failed", %error, request_id = %self.visit.request_id, "a store failed");
         unavailable()
     }
 }

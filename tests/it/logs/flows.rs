@@ -49,7 +49,9 @@ impl Walk {
         let added = program::run(folder, &["user", "add", "root", "--email", "root@example.com", "--group", "admins"], &input).await;
         assert_eq!(added.code, Some(0), "{added:?}");
         let mut secrets = Secrets::default();
-        [PASSWORD, NEW, WRONG, WEAK, SENT, "secret-7", "secret-password", "argon2id"].iter().for_each(|secret| secrets.keep(secret));
+        for secret in [PASSWORD, NEW, WRONG, WEAK, SENT, "secret-7", "secret-password", "argon2id"] {
+            secrets.keep(secret);
+        }
         Self { served: Served::start(folder, &configuration).await, mailbox: sink.mailbox(), secrets }
     }
 

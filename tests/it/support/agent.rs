@@ -83,7 +83,9 @@ impl Agent {
         }
         let answer = Answer { url: url.clone(), version, status, headers, body };
         if let Some(secrets) = &mut self.secrets {
-            sent.iter().for_each(|value| secrets.keep_authorization(value.to_str().unwrap()));
+            for value in &sent {
+                secrets.keep_authorization(value.to_str().unwrap());
+            }
             secrets.keep_those_in(&answer);
         }
         Ok(answer)
