@@ -242,21 +242,10 @@ impl App {
         let delivery = Arc::clone(&self.delivery);
         // On a thread of its own: a mail server that hangs keeps no mark waiting.
         let sending = Background::start("mail", move |stopped| delivery.run(stopped));
-        let mut threads = vec![housekeeping.map_err(failed)?, sending.map_err(failed)?];
-        if let Some(exporter) = self.telemetry.take_exporter() {
-            threads.push(Background::start("traces", move |stopped| exporter.run(stopped)).map_err(failed)?);
-        }
+        let threads = vec![housekeeping.map_err(failed)?, sending.map_err(failed)?];
+        self.telemetry.start().map_err(failed)?;
         *self.background.lock().unwrap_or_else(PoisonError::into_inner) = threads;
         Ok(())
-    }
-
-    /// Ends what runs beside requests, though a request that is still running may hold the app: what it left is stored and
-    /// sent, as far as that goes in a few seconds.
-    pub async fn stop(&self) {
-        self.audit.flush().await;
-        let threads = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
-        // Dropping waits for the threads.
-        let _ = tokio::task::spawn_blocking(move || drop(threads)).await;
     }
 }
 

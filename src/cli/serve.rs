@@ -36,7 +36,9 @@ pub(super) fn serve(settings: Settings, announce: impl AsyncFnOnce(&Running, &Ar
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        app.stop().await;
+        // A request that is still running may hold the app; what it recorded until now is stored all the same.
+        app.audit.flush().await;
+        app.telemetry.stop().await;
         Ok(())
     })
 }

@@ -11,11 +11,10 @@ use crate::support::mongo_server::MongoServer;
 use crate::support::redis_server::RedisServer;
 use crate::support::secrets::Secrets;
 use crate::support::served::Served;
-use crate::support::{program, within_patience};
+use crate::support::{program, until};
 use http::Method;
 use serde_json::json;
 use std::path::Path;
-use std::time::Duration;
 use tempfile::TempDir;
 
 const NEW: &str = "New-secret-password-7";
@@ -275,12 +274,7 @@ async fn a_form_that_waits_leaves_nothing_in_the_log() {
     let mut browser = walk.browser();
     let login = [("username", "root"), ("password", PASSWORD)];
     fill(&mut browser, "/auth/login", &login, 303).await;
-    let late = async {
-        while browser.fetch(Method::GET, "/auth/session").await.status == 200 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    within_patience("the session to expire", late).await;
+    until("the session expires", async || browser.fetch(Method::GET, "/auth/session").await.status != 200).await;
     let headers = [
         ("accept", "text/html"),
         ("content-type", "application/x-www-form-urlencoded"),
