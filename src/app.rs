@@ -27,14 +27,18 @@ use crate::registration::Registration;
 use crate::sealing::Sealer;
 use crate::session::{CookieKey, SessionStore};
 use crate::session_marks::SessionMarks;
-use crate::store::memory::{MemoryCounters, MemoryOneTime, MemorySessions};
-use crate::store::mongo::{MongoAccounts, MongoAudit, MongoDatabase, MongoInvitations, MongoOutbox};
-use crate::store::redis::{Link, RedisCounters, RedisOneTime, RedisSessions};
+use crate::store::memory::{MemoryCounters, MemoryOneTime, MemoryRefreshTokens, MemorySessions};
+use crate::store::mongo::{MongoAccounts, MongoAudit, MongoDatabase, MongoInvitations, MongoOutbox, MongoPersonalTokens, MongoSigningKeys};
+use crate::store::redis::{Link, RedisCounters, RedisOneTime, RedisRefreshTokens, RedisSessions};
 use crate::store::sqlite::{
-    Database, SqliteAccounts, SqliteAudit, SqliteCounters, SqliteInvitations, SqliteOneTime, SqliteOutbox, SqliteSessions,
+    Database, SqliteAccounts, SqliteAudit, SqliteCounters, SqliteInvitations, SqliteOneTime, SqliteOutbox, SqlitePersonalTokens,
+    SqliteRefreshTokens, SqliteSessions, SqliteSigningKeys,
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
 use crate::throttle::{CounterKeys, Throttle};
+use crate::token::{
+    AccessTokens, Assertions, Bearers, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
+};
 use background::{Background, Work};
 use parts::Parts;
 use std::path::{Path, PathBuf};
@@ -81,6 +85,18 @@ pub struct App {
     pub email_confirmation: Arc<EmailConfirmation>,
     /// Forms that wait for a sign-in.
     pub parked_forms: Arc<ParkedForms>,
+    /// The keys that sign tokens.
+    pub signing_keys: Arc<SigningKeys>,
+    /// What programs present.
+    pub access_tokens: Arc<AccessTokens>,
+    /// What programs renew it by.
+    pub refresh_tokens: Arc<RefreshTokens>,
+    /// What scripts present.
+    pub personal_tokens: Arc<PersonalTokens>,
+    /// Reading `Authorization`.
+    pub bearers: Arc<Bearers>,
+    /// What applications can verify.
+    pub assertions: Arc<Assertions>,
     /// Limits of attempts.
     pub throttle: Arc<Throttle>,
     /// Who did what.
@@ -144,8 +160,9 @@ impl App {
 
     fn open_as(role: Role, settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
         let mut databases = Databases::default();
-        let UserStores { accounts, letters, audit, invitations } = open_user_stores(&settings.stores.users, &mut databases)?;
-        let SessionStores { sessions, counters, one_time } = open_session_stores(role, &settings, &mut databases)?;
+        let UserStores { accounts, letters, audit, invitations, signing_keys, personal_tokens } =
+            open_user_stores(&settings.stores.users, &mut databases)?;
+        let SessionStores { sessions, counters, one_time, refresh_tokens } = open_session_stores(role, &settings, &mut databases)?;
         let secret = secret::resolve(&settings.secret)?;
         let hasher =
             Hasher::start(settings.accounts.hash).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))?;
@@ -157,7 +174,7 @@ impl App {
         let audit = Audit::start(audit, Arc::clone(&clock));
         let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
         let sealer = Sealer::derive(&secret, settings.secret_previous.as_ref());
-        let outbox = Outbox::new(Arc::clone(&letters), Arc::clone(&clock), sealer);
+        let outbox = Outbox::new(Arc::clone(&letters), Arc::clone(&clock), sealer.clone());
         let outbox = Arc::new(if settings.email.transport.is_some() { outbox } else { outbox.without_mail() });
         let lockout = Arc::new(Lockout {
             counters: Arc::clone(&counters),
@@ -173,6 +190,11 @@ impl App {
 
         let (login, email_confirmation, invitations) = (parts.login(), parts.email_confirmation(), parts.invitations(invitations));
         let recovery = parts.recovery(&login);
+        let keys = parts.signing_keys(signing_keys, sealer);
+        let access_tokens = parts.access_tokens(&keys, &one_time);
+        let refresh_tokens = parts.refresh_tokens(&keys, refresh_tokens);
+        let personal_tokens = parts.personal_tokens(personal_tokens, &secret);
+        let bearers = Bearers { keys: Arc::clone(&keys), access: Arc::clone(&access_tokens), personal: Arc::clone(&personal_tokens) };
         let writer = Writer {
             accounts: Arc::clone(&parts.accounts),
             recovery: Arc::clone(&recovery),
@@ -190,6 +212,12 @@ impl App {
             ParkedForms { sessions: Arc::clone(&parts.sessions), store: Arc::clone(&one_time), clock: Arc::clone(&parts.clock) };
         Ok(Arc::new(Self {
             parked_forms: Arc::new(parked_forms),
+            assertions: parts.assertions(&keys),
+            bearers: Arc::new(bearers),
+            signing_keys: keys,
+            access_tokens,
+            refresh_tokens,
+            personal_tokens,
             delivery: Delivery::new(Arc::clone(&parts.outbox), writer, transport, Arc::clone(&parts.clock)),
             cookie_key: CookieKey::derive(&secret, parts.settings.secret_previous.as_ref()),
             registration: parts.registration(&invitations, &email_confirmation),
@@ -269,6 +297,8 @@ struct UserStores {
     letters: Arc<dyn OutboxStore>,
     audit: Arc<dyn AuditStore>,
     invitations: Arc<dyn InvitationStore>,
+    signing_keys: Arc<dyn SigningKeyStore>,
+    personal_tokens: Arc<dyn PersonalTokenStore>,
 }
 
 /// What is kept where sessions are.
@@ -276,6 +306,7 @@ struct SessionStores {
     sessions: Arc<dyn SessionStore>,
     counters: Arc<dyn CounterStore>,
     one_time: Arc<dyn OneTimeStore>,
+    refresh_tokens: Arc<dyn RefreshTokenStore>,
 }
 
 fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserStores, StoreError> {
@@ -286,7 +317,9 @@ fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserS
                 accounts: Arc::new(SqliteAccounts::new(Arc::clone(&database))),
                 letters: Arc::new(SqliteOutbox::new(Arc::clone(&database))),
                 audit: Arc::new(SqliteAudit::new(Arc::clone(&database))),
-                invitations: Arc::new(SqliteInvitations::new(database)),
+                invitations: Arc::new(SqliteInvitations::new(Arc::clone(&database))),
+                signing_keys: Arc::new(SqliteSigningKeys::new(Arc::clone(&database))),
+                personal_tokens: Arc::new(SqlitePersonalTokens::new(database)),
             })
         }
         UserStore::Mongo(url) => {
@@ -295,7 +328,9 @@ fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserS
                 accounts: Arc::new(MongoAccounts::new(Arc::clone(&database))),
                 letters: Arc::new(MongoOutbox::new(Arc::clone(&database))),
                 audit: Arc::new(MongoAudit::new(Arc::clone(&database))),
-                invitations: Arc::new(MongoInvitations::new(database)),
+                invitations: Arc::new(MongoInvitations::new(Arc::clone(&database))),
+                signing_keys: Arc::new(MongoSigningKeys::new(Arc::clone(&database))),
+                personal_tokens: Arc::new(MongoPersonalTokens::new(database)),
             })
         }
     }
@@ -308,13 +343,15 @@ fn open_session_stores(role: Role, settings: &Settings, databases: &mut Database
             sessions: Arc::new(MemorySessions::default().remembering(remembered)),
             counters: Arc::new(MemoryCounters::default()),
             one_time: Arc::new(MemoryOneTime::default()),
+            refresh_tokens: Arc::new(MemoryRefreshTokens::default()),
         }),
         SessionStoreKind::Sqlite(path) => {
             let database = databases.open(path)?;
             Ok(SessionStores {
                 sessions: Arc::new(SqliteSessions::new(Arc::clone(&database), settings.sessions.cache).remembering(remembered)),
                 counters: Arc::new(SqliteCounters::new(Arc::clone(&database))),
-                one_time: Arc::new(SqliteOneTime::new(database)),
+                one_time: Arc::new(SqliteOneTime::new(Arc::clone(&database))),
+                refresh_tokens: Arc::new(SqliteRefreshTokens::new(database)),
             })
         }
         SessionStoreKind::Redis(address) => {
@@ -327,7 +364,8 @@ fn open_session_stores(role: Role, settings: &Settings, databases: &mut Database
             Ok(SessionStores {
                 sessions: Arc::new(RedisSessions::new(Arc::clone(&link), prefix).remembering(remembered)),
                 counters: Arc::new(RedisCounters::new(Arc::clone(&link), prefix)),
-                one_time: Arc::new(RedisOneTime::new(link, prefix)),
+                one_time: Arc::new(RedisOneTime::new(Arc::clone(&link), prefix)),
+                refresh_tokens: Arc::new(RedisRefreshTokens::new(link, prefix)),
             })
         }
     }

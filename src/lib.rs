@@ -47,6 +47,7 @@ pub mod snippet;
 pub mod store;
 pub mod target;
 pub mod throttle;
+pub mod token;
 mod work_queue;
 
 #[cfg(test)]
