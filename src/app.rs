@@ -11,7 +11,7 @@ use crate::account::{AccountStore, Hasher};
 use crate::administration::Administration;
 use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
-use crate::config::{MailTransport, RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
+use crate::config::{HashAlgorithm, MailTransport, RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
 use crate::email_confirmation::EmailConfirmation;
 use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
@@ -39,13 +39,13 @@ use crate::throttle::{CounterKeys, Throttle};
 use crate::token::{
     AccessTokens, Assertions, Bearers, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
 };
-use background::{Background, Work};
+use background::{Beside, Work};
 use parts::Parts;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Everything a gateway or a command needs. Dropping it ends its threads and closes its stores.
+/// Everything a gateway or a command needs. Dropping the last one over the same stores ends the threads and closes the stores.
 pub struct App {
     /// As configured.
     pub settings: Arc<Settings>,
@@ -107,7 +107,7 @@ pub struct App {
     pub delivery: Arc<Delivery>,
     /// Where the demo's mails are.
     pub mail_catcher: Option<Arc<MailCatcher>>,
-    background: Mutex<Vec<Background>>,
+    foundation: Foundation,
 }
 
 /// Why nothing could be opened: one sentence that says what to do.
@@ -160,19 +160,78 @@ impl App {
 
     fn open_as(role: Role, settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
         let mut databases = Databases::default();
-        let UserStores { accounts, letters, audit, invitations, signing_keys, personal_tokens } =
-            open_user_stores(&settings.stores.users, &mut databases)?;
-        let SessionStores { sessions, counters, one_time, refresh_tokens } = open_session_stores(role, &settings, &mut databases)?;
-        let secret = secret::resolve(&settings.secret)?;
-        let hasher =
-            Hasher::start(settings.accounts.hash).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))?;
+        let users = open_user_stores(&settings.stores.users, &mut databases)?;
+        let sessions = open_session_stores(role, &settings, &mut databases)?;
         let marks = SessionMarks {
-            accounts: Arc::clone(&accounts),
-            sessions: Arc::clone(&sessions),
-            reaches_sessions: role == Role::Gateway || sessions.shared(),
+            accounts: Arc::clone(&users.accounts),
+            sessions: Arc::clone(&sessions.sessions),
+            reaches_sessions: role == Role::Gateway || sessions.sessions.shared(),
         };
-        let audit = Audit::start(audit, Arc::clone(&clock));
+        let audit = Audit::start(Arc::clone(&users.audit), Arc::clone(&clock));
         let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
+        let secret = secret::resolve(&settings.secret)?;
+        let hasher = start_hasher(settings.accounts.hash)?;
+        Ok(Foundation { clock, secret, users, sessions, hasher, marks, audit, beside: Arc::default() }.carry(settings))
+    }
+
+    /// The same stores and threads under other settings. What the settings say of those is not looked at: whoever calls has
+    /// kept it as it was ([`Settings::keep_what_is_fixed`]). This app goes on beside the new one, for those who began with it.
+    ///
+    /// # Errors
+    /// When the machine gives no thread.
+    pub fn reconfigured(&self, settings: Arc<Settings>) -> Result<Arc<Self>, OpenError> {
+        let hasher =
+            if self.hasher.algorithm() == settings.accounts.hash { self.hasher.clone() } else { start_hasher(settings.accounts.hash)? };
+        Ok(Foundation { hasher, ..self.foundation.clone() }.carry(settings))
+    }
+
+    /// Has what runs beside requests done by this app's settings: finishing marks, removing what has expired, sending mails.
+    /// Threads are started the first time, and end with the last app that shares them.
+    ///
+    /// # Errors
+    /// When the machine gives no thread.
+    pub fn start(&self) -> Result<(), OpenError> {
+        let work = Work {
+            marks: self.marks.clone(),
+            sessions: Arc::clone(&self.sessions),
+            counters: Arc::clone(&self.counters),
+            one_time: Arc::clone(&self.one_time),
+            invitations: Arc::clone(&self.invitations),
+            audit: Arc::clone(&self.audit),
+            audit_retention: self.settings.audit.retention,
+            clock: Arc::clone(&self.clock),
+        };
+        let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
+        self.foundation.beside.take_up(work, Arc::clone(&self.delivery)).map_err(failed)
+    }
+
+    /// The name of a thread beside requests that has ended although nobody told it to.
+    #[must_use]
+    pub fn lost_thread(&self) -> Option<&'static str> {
+        self.foundation.beside.lost_thread()
+    }
+}
+
+/// What an app stands on, whatever its settings: stores, keys and threads.
+#[derive(Clone)]
+struct Foundation {
+    clock: SharedClock,
+    secret: Secret,
+    users: UserStores,
+    sessions: SessionStores,
+    hasher: Hasher,
+    marks: SessionMarks,
+    audit: Arc<Audit>,
+    beside: Arc<Beside>,
+}
+
+impl Foundation {
+    /// Puts the use cases together.
+    fn carry(self, settings: Arc<Settings>) -> Arc<App> {
+        let foundation = self.clone();
+        let Self { clock, secret, users, sessions, hasher, marks, audit, beside: _ } = self;
+        let UserStores { accounts, letters, audit: _, invitations, signing_keys, personal_tokens } = users;
+        let SessionStores { sessions, counters, one_time, refresh_tokens } = sessions;
         let sealer = Sealer::derive(&secret, settings.secret_previous.as_ref());
         let outbox = Outbox::new(Arc::clone(&letters), Arc::clone(&clock), sealer.clone());
         let outbox = Arc::new(if settings.email.transport.is_some() { outbox } else { outbox.without_mail() });
@@ -210,7 +269,7 @@ impl App {
         };
         let parked_forms =
             ParkedForms { sessions: Arc::clone(&parts.sessions), store: Arc::clone(&one_time), clock: Arc::clone(&parts.clock) };
-        Ok(Arc::new(Self {
+        Arc::new(App {
             parked_forms: Arc::new(parked_forms),
             assertions: parts.assertions(&keys),
             bearers: Arc::new(bearers),
@@ -241,34 +300,13 @@ impl App {
             throttle: parts.throttle,
             audit: parts.audit,
             outbox: parts.outbox,
-            background: Mutex::default(),
-        }))
+            foundation,
+        })
     }
+}
 
-    /// Starts what runs beside requests: finishing marks, removing expired sessions, sending mails. It ends with the app.
-    ///
-    /// # Errors
-    /// When the machine gives no thread.
-    pub fn start(&self) -> Result<(), OpenError> {
-        let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
-        let work = Work {
-            marks: self.marks.clone(),
-            sessions: Arc::clone(&self.sessions),
-            counters: Arc::clone(&self.counters),
-            one_time: Arc::clone(&self.one_time),
-            invitations: Arc::clone(&self.invitations),
-            audit: Arc::clone(&self.audit),
-            audit_retention: self.settings.audit.retention,
-            clock: Arc::clone(&self.clock),
-        };
-        let housekeeping = Background::start("background", move |stopped| background::keep_house(work, stopped));
-        let delivery = Arc::clone(&self.delivery);
-        // On a thread of its own: a mail server that hangs keeps no mark waiting.
-        let sending = Background::start("mail", move |stopped| delivery.run(stopped));
-        let threads = vec![housekeeping.map_err(failed)?, sending.map_err(failed)?];
-        *self.background.lock().unwrap_or_else(PoisonError::into_inner) = threads;
-        Ok(())
-    }
+fn start_hasher(algorithm: HashAlgorithm) -> Result<Hasher, OpenError> {
+    Hasher::start(algorithm).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))
 }
 
 /// One [`Database`] for each file, however many stores name it.
@@ -292,6 +330,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// What is kept where accounts are.
+#[derive(Clone)]
 struct UserStores {
     accounts: Arc<dyn AccountStore>,
     letters: Arc<dyn OutboxStore>,
@@ -302,6 +341,7 @@ struct UserStores {
 }
 
 /// What is kept where sessions are.
+#[derive(Clone)]
 struct SessionStores {
     sessions: Arc<dyn SessionStore>,
     counters: Arc<dyn CounterStore>,
@@ -387,124 +427,4 @@ fn caught_by(catcher: &Arc<MailCatcher>, clock: &SharedClock) -> Arc<dyn Transpo
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::account::Password;
-    use crate::administration::{AddedAccount, AdministrationError};
-    use crate::clock::{Stopwatch, SystemClock};
-    use crate::config::StoreSettings;
-    use crate::fixture::{PASSWORD, attempt, password, settings};
-    use crate::session::SessionKey;
-    use crate::store::mongo::MongoUrl;
-    use crate::store::mongo::server::MongoServer;
-
-    fn open(settings: &Arc<Settings>) -> Arc<App> {
-        App::open(Arc::clone(settings), Arc::new(SystemClock)).unwrap()
-    }
-
-    fn kinds(folder: &Path) -> [SessionStoreKind; 4] {
-        let sqlite = |name| SessionStoreKind::Sqlite(folder.join(name));
-        let redis = SessionStoreKind::Redis(Box::new(crate::store::redis::testing::shared_address()));
-        [SessionStoreKind::Memory, sqlite("portcullis.db"), sqlite("sessions.db"), redis]
-    }
-
-    async fn gone_within_a_second(gateway: &App, key: &SessionKey, what: &str) {
-        let begun = Stopwatch::start();
-        while gateway.sessions.find(key, gateway.clock.now()).await.unwrap().is_some() {
-            assert!(begun.elapsed() < Duration::from_secs(1), "{what}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    async fn add(app: &App, username: &str, password: Password) {
-        let email = format!("{username}@example.com");
-        app.administration.add(AddedAccount { username: username.to_owned(), email, groups: vec![], password }).await.unwrap();
-    }
-
-    fn with_users_in_mongodb(settings: &Settings) -> Arc<Settings> {
-        let users = UserStore::Mongo(MongoUrl::parse(&MongoServer::fresh_database()).unwrap());
-        let stores = StoreSettings { users, ..settings.stores.clone() };
-        Arc::new(Settings { stores, ..settings.clone() })
-    }
-
-    /// contract 3.9, threats.md V7.4.2
-    #[tokio::test]
-    async fn a_change_by_a_command_holds_in_a_running_gateway_within_a_second_on_every_store() {
-        let folder = tempfile::tempdir().unwrap();
-        for (number, kind) in kinds(folder.path()).into_iter().enumerate() {
-            let embedded = settings(folder.path(), kind);
-            changes_by_a_command_hold(&embedded, &format!("{number}")).await;
-            changes_by_a_command_hold(&with_users_in_mongodb(&embedded), &format!("{number}-mongodb")).await;
-        }
-    }
-
-    async fn changes_by_a_command_hold(settings: &Arc<Settings>, case: &str) {
-        let gateway = open(settings);
-        gateway.start().unwrap();
-        let (alice, bob) = (format!("alice{case}"), format!("bob{case}"));
-        for name in [&alice, &bob] {
-            add(&gateway, name, password(PASSWORD)).await;
-        }
-        let command = App::open_for_command(Arc::clone(settings), Arc::new(SystemClock)).unwrap();
-        let key = gateway.login.sign_in(attempt(&alice, PASSWORD)).await.unwrap().id.key();
-        command.administration.lock(&alice).await.unwrap();
-        gone_within_a_second(&gateway, &key, &format!("a lock on store {case}")).await;
-        let key = gateway.login.sign_in(attempt(&bob, PASSWORD)).await.unwrap().id.key();
-        match command.administration.end_sessions(&bob).await {
-            Ok(ended) => {
-                assert_eq!(ended, 1);
-                gone_within_a_second(&gateway, &key, &format!("a revocation on store {case}")).await;
-            }
-            Err(AdministrationError::OutOfReach) => assert!(!gateway.sessions.shared()),
-            Err(error) => panic!("{error}"),
-        }
-        if gateway.sessions.shared() {
-            command.administration.unlock(&alice).await.unwrap();
-            let key = gateway.login.sign_in(attempt(&alice, PASSWORD)).await.unwrap().id.key();
-            command.administration.set_groups(&alice, &["ops".to_owned()]).await.unwrap();
-            let begun = Stopwatch::start();
-            while gateway.sessions.find(&key, gateway.clock.now()).await.unwrap().unwrap().user.groups != ["ops"] {
-                assert!(begun.elapsed() < Duration::from_secs(1), "new groups on store {case}");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn stores_in_one_file_share_a_database_however_it_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut databases = Databases::default();
-        let one = databases.open(&folder.path().join("portcullis.db")).unwrap();
-        let other = databases.open(&folder.path().join("./portcullis.db")).unwrap();
-        assert!(Arc::ptr_eq(&one, &other));
-    }
-
-    #[tokio::test]
-    async fn cookies_and_sessions_outlive_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = settings(folder.path(), kinds(folder.path())[1].clone());
-        let before = open(&settings);
-        add(&before, "alice", password(PASSWORD)).await;
-        let cookie = before.cookie_key.seal(&before.login.sign_in(attempt("alice", PASSWORD)).await.unwrap().id);
-        drop(before);
-        let after = open(&settings);
-        let id = after.cookie_key.open(cookie.as_bytes()).unwrap();
-        assert!(after.sessions.find(&id.key(), after.clock.now()).await.unwrap().is_some());
-    }
-
-    #[tokio::test]
-    async fn many_are_opened_started_and_closed() {
-        let folder = tempfile::tempdir().unwrap();
-        for kind in kinds(folder.path()).iter().cycle().take(60) {
-            open(&settings(folder.path(), kind.clone())).start().unwrap();
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_opened_is_told_in_one_sentence() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("portcullis.secret"), "short").unwrap();
-        let refused = App::open(settings(folder.path(), SessionStoreKind::Memory), Arc::new(SystemClock)).err().unwrap();
-        assert!(refused.to_string().contains("is shorter than 32 bytes"));
-    }
-}
+mod tests;

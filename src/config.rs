@@ -13,6 +13,7 @@ mod environment;
 mod field;
 mod file;
 mod findings;
+mod fixed;
 mod headers;
 mod later;
 mod limits;
@@ -298,7 +299,7 @@ pub struct SessionSettings {
 }
 
 /// `secret`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// As configured.
     Given(Secret),
@@ -320,7 +321,7 @@ pub struct StoreSettings {
 }
 
 /// `stores.users`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserStore {
     /// A SQLite file.
     Sqlite(PathBuf),
@@ -329,7 +330,7 @@ pub enum UserStore {
 }
 
 /// `stores.sessions`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionStoreKind {
     /// In this process only.
     Memory,

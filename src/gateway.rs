@@ -5,6 +5,7 @@ mod access_log;
 mod bridge;
 mod client;
 mod connection;
+mod current;
 mod decision;
 mod exchange;
 mod forward;
@@ -19,11 +20,12 @@ mod verify;
 
 pub use client::Peer;
 pub use connection::Connections;
+pub use current::CurrentGateway;
 pub use routes::{Routes, RoutesError, wants_sample};
 pub use verify::ExtAuthz;
 
 use crate::app::App;
-use crate::config::Settings;
+use crate::config::{ServerSettings, Settings};
 use crate::gate::{Activity, Gate};
 use crate::identity::Identity;
 use crate::parked_forms::ParkedForms;
@@ -49,7 +51,7 @@ pub use upstream::Pool;
 use upstream::Server;
 use verify::Question;
 
-/// What every request needs; made once, shared by all connections.
+/// What every request needs; made once for a configuration, shared by all connections.
 #[derive(Clone)]
 pub struct Gateway(Arc<Parts>);
 
@@ -71,6 +73,8 @@ struct Parts {
 
 /// One request on its way: what is known of it so far.
 pub struct Passage {
+    /// The one that it began with, to its end.
+    gateway: Gateway,
     started: Instant,
     request_id: String,
     facts: Option<Arc<Facts>>,
@@ -107,6 +111,23 @@ impl Gateway {
             allow: HeaderValue::from_str(&methods).ok(),
             settings,
         }))
+    }
+
+    /// The routes and their servers, for the gateway that comes after this one.
+    #[must_use]
+    pub fn routes(&self) -> &Routes {
+        &self.0.routes
+    }
+
+    /// What connections are served by.
+    fn settings(&self) -> &ServerSettings {
+        &self.0.settings.server
+    }
+
+    /// Whether this peer may ask in the name of clients.
+    #[must_use]
+    pub fn trusts(&self, peer: Peer) -> bool {
+        peer.is_trusted(&self.settings().trusted_proxies)
     }
 
     /// The answer to what never became a request.
@@ -248,11 +269,14 @@ impl Gateway {
 }
 
 #[async_trait]
-impl ProxyHttp for Gateway {
+impl ProxyHttp for CurrentGateway {
     type CTX = Passage;
 
     fn new_ctx(&self) -> Passage {
+        let gateway = self.of_this_exchange();
+        let access_log = gateway.0.settings.log.access;
         Passage {
+            gateway,
             started: Instant::now(),
             request_id: String::new(),
             facts: None,
@@ -266,7 +290,7 @@ impl ProxyHttp for Gateway {
             body: 0,
             upgrade: false,
             decision: "bad_request",
-            line: if self.0.settings.log.access { access_log::Line::Due } else { access_log::Line::NotDue },
+            line: if access_log { access_log::Line::Due } else { access_log::Line::NotDue },
         }
     }
 
@@ -275,16 +299,17 @@ impl ProxyHttp for Gateway {
 
     /// Phase 1: decide. `true` when the request was answered here.
     async fn request_filter(&self, exchange: &mut Exchange, passage: &mut Passage) -> Result<bool> {
-        let idle = self.0.settings.server.timeouts.idle;
+        let gateway = passage.gateway.clone();
+        let idle = gateway.settings().timeouts.idle;
         exchange.set_read_timeout(Some(idle));
         exchange.set_write_timeout(Some(idle));
         exchange.set_total_drain_timeout(Some(exchange::LINGER));
-        if Question::of(exchange.req_header(), &self.0.settings.server.prefix).is_some() {
-            let response = self.verify(exchange, passage).await;
+        if Question::of(exchange.req_header(), &gateway.settings().prefix).is_some() {
+            let response = gateway.verify(exchange, passage).await;
             return exchange::write(exchange, response).await.map(|()| true);
         }
-        match self.decide(exchange, passage).await {
-            Ok(Some(response)) => self.answer(exchange, passage, response).await.map(|()| true),
+        match gateway.decide(exchange, passage).await {
+            Ok(Some(response)) => gateway.answer(exchange, passage, response).await.map(|()| true),
             Ok(None) => {
                 if passage.upgrade {
                     // An open WebSocket may be silent for as long as it likes.
@@ -300,14 +325,15 @@ impl ProxyHttp for Gateway {
                 if passage.request_id.is_empty() {
                     passage.request_id = new_request_id();
                 }
-                self.refuse(exchange, passage, &fault).await.map(|()| true)
+                gateway.refuse(exchange, passage, &fault).await.map(|()| true)
             }
         }
     }
 
     /// Phase 2: choose a server.
     async fn upstream_peer(&self, _exchange: &mut Exchange, passage: &mut Passage) -> Result<Box<HttpPeer>> {
-        let pool = passage.route.map(|route| self.0.routes.pool(route));
+        let gateway = passage.gateway.clone();
+        let pool = passage.route.map(|route| gateway.0.routes.pool(route));
         let Some(server) = pool.and_then(|pool| pool.pick(&passage.tried)) else {
             return Error::e_explain(ErrorType::ConnectError, "no server is left to try");
         };
@@ -330,7 +356,7 @@ impl ProxyHttp for Gateway {
         if let Some(server) = &passage.server {
             peer.address().as_inet().map_or_else(|| server.eject(), |address| server.refused_at(*address));
         }
-        let addresses = passage.route.map_or(0, |route| self.0.routes.pool(route).addresses());
+        let addresses = passage.route.map_or(0, |route| passage.gateway.0.routes.pool(route).addresses());
         error.set_retry(passage.tried.len() < addresses);
         error
     }
@@ -338,18 +364,19 @@ impl ProxyHttp for Gateway {
     /// Phase 3: write what is sent on. Pingora has dropped by now what `Connection` nominates, so what is written here
     /// arrives (CVE-2026-105299).
     async fn upstream_request_filter(&self, _exchange: &mut Exchange, request: &mut RequestHeader, passage: &mut Passage) -> Result<()> {
+        let gateway = &passage.gateway;
         let (Some(facts), Some(route), Some(server)) = (&passage.facts, passage.route, &passage.server) else {
             return Error::e_explain(ErrorType::InternalError, "a request was forwarded undecided");
         };
         let forward = Forward {
             facts,
-            route: self.0.routes.route(route),
+            route: gateway.0.routes.route(route),
             identity: passage.identity.as_deref(),
             names_methods: passage.names_methods,
             request_id: &passage.request_id,
             server,
         };
-        forward.apply(request, &self.0.strip)
+        forward.apply(request, &gateway.0.strip)
     }
 
     /// Phase 3, body: a size that was not declared is counted, and what comes over a WebSocket is activity.
@@ -363,9 +390,9 @@ impl ProxyHttp for Gateway {
         let length = body.as_ref().map_or(0, |chunk| chunk.len() as u64);
         passage.body += length;
         if let Some(activity) = passage.activity.as_mut().filter(|_| passage.upgrade && length > 0) {
-            self.0.gate.go_on(activity);
+            passage.gateway.0.gate.go_on(activity);
         }
-        if !passage.upgrade && passage.body > self.0.settings.server.limits.proxied_body {
+        if !passage.upgrade && passage.body > passage.gateway.settings().limits.proxied_body {
             return Error::e_explain(ErrorType::HTTPStatus(413), "the body is larger than server.limits.proxied_body");
         }
         Ok(())
@@ -375,7 +402,8 @@ impl ProxyHttp for Gateway {
     async fn response_filter(&self, exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         exchange::speak_the_clients_version(exchange, response);
         let Some(route) = passage.route else { return Ok(()) };
-        rewrite_response(response, self.0.routes.route(route), passage.private, self.hsts(passage))
+        let gateway = &passage.gateway;
+        rewrite_response(response, gateway.0.routes.route(route), passage.private, gateway.hsts(passage))
     }
 
     /// A request that may have reached the server is sent again only if that cannot matter.
@@ -397,11 +425,12 @@ impl ProxyHttp for Gateway {
 
     /// Phase 4, when there is no answer: one of ours.
     async fn fail_to_proxy(&self, exchange: &mut Exchange, error: &Error, passage: &mut Passage) -> FailToProxy {
+        let gateway = passage.gateway.clone();
         let code = match fault_of(error) {
             Some(fault) if exchange.response_written().is_none() => {
                 exchange.set_keepalive(None);
                 let code = fault.status().as_u16();
-                if self.refuse(exchange, passage, &fault).await.is_err() { 0 } else { code }
+                if gateway.refuse(exchange, passage, &fault).await.is_err() { 0 } else { code }
             }
             _ => 0,
         };

@@ -37,6 +37,7 @@ pub mod portal;
 pub mod profile;
 pub mod recovery;
 pub mod registration;
+pub mod reload;
 pub mod routing;
 pub mod sample;
 pub mod sealing;

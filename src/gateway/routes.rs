@@ -52,6 +52,13 @@ impl Routes {
         Ok(Self { prefix: settings.server.prefix.clone(), table, pools })
     }
 
+    /// The same, with the servers of `former` routes that are configured as before.
+    #[must_use]
+    pub fn keeping(self, former: &Self) -> Self {
+        let known: Vec<&Pool> = former.pools.iter().collect();
+        Self { pools: self.pools.into_iter().map(|pool| pool.keeping(&known)).collect(), ..self }
+    }
+
     /// Where this request goes; its host must be known.
     ///
     /// # Errors

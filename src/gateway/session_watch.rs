@@ -13,8 +13,16 @@ use std::time::Duration;
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 
 tokio::task_local! {
-    /// The session that the exchange of this task was let through for.
-    static SESSION: Cell<Option<SessionKey>>;
+    /// What is known of the exchange of this task.
+    static EXCHANGE: Watched;
+}
+
+/// An exchange that is watched over.
+struct Watched {
+    /// The gateway that it began with.
+    gateway: Gateway,
+    /// The session that it was let through for.
+    session: Cell<Option<SessionKey>>,
 }
 
 /// Notes that the exchange of this task goes on no longer than this session.
@@ -22,7 +30,12 @@ tokio::task_local! {
 /// # Errors
 /// When nobody watches over the exchange: it could not be ended, so it must not begin.
 pub fn go_on_with(key: SessionKey) -> Result<(), Fault> {
-    SESSION.try_with(|session| session.set(Some(key))).map_err(|_| Fault::Internal)
+    EXCHANGE.try_with(|exchange| exchange.session.set(Some(key))).map_err(|_| Fault::Internal)
+}
+
+/// The gateway that the exchange of this task began with.
+pub fn gateway() -> Option<Gateway> {
+    EXCHANGE.try_with(|exchange| exchange.gateway.clone()).ok()
 }
 
 impl Gateway {
@@ -36,7 +49,7 @@ impl Gateway {
                 () = self.session_ended() => None,
             }
         };
-        SESSION.scope(Cell::new(None), watched).await
+        EXCHANGE.scope(Watched { gateway: self.clone(), session: Cell::new(None) }, watched).await
     }
 
     /// Returns once the session of this task's exchange, if it has one, has ended or can be vouched for no longer.
@@ -48,7 +61,7 @@ impl Gateway {
         loop {
             tokio::time::sleep(pause).await;
             pause = CHECK_EVERY;
-            let Some(key) = SESSION.with(Cell::get) else { continue };
+            let Some(key) = EXCHANGE.with(|exchange| exchange.session.get()) else { continue };
             let asked = Stopwatch::start();
             match self.0.gate.is_alive(&key).await {
                 Ok(true) => verified = asked,

@@ -7,6 +7,7 @@ use super::{Letter, Outbox, SendError, Transport, Writer};
 use crate::clock::SharedClock;
 use crate::entropy::random_bytes;
 use crate::store::StoreError;
+use arc_swap::ArcSwap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,13 +52,14 @@ impl Delivery {
         Arc::new(Self { outbox, writer, letterhead, transport, clock })
     }
 
-    /// Sends whatever is due, until `stopped`.
-    pub(crate) async fn run(self: Arc<Self>, stopped: impl Future<Output = ()>) {
+    /// Sends whatever is due, as the configuration in force says, until `stopped`.
+    pub(crate) async fn run(current: Arc<ArcSwap<Self>>, stopped: impl Future<Output = ()>) {
         let mut stopped = std::pin::pin!(stopped);
         let mut failing = false;
         loop {
+            let delivery = current.load_full();
             // In a task of its own, a letter that brings it down costs nothing but its own attempt.
-            let mut sending = tokio::spawn(Arc::clone(&self).send_next());
+            let mut sending = tokio::spawn(Arc::clone(&delivery).send_next());
             let sent = tokio::select! {
                 sent = &mut sending => sent.unwrap_or(Ok(true)),
                 () = &mut stopped => {
@@ -76,7 +78,7 @@ impl Delivery {
             }
             tokio::select! {
                 () = &mut stopped => return,
-                () = self.outbox.posted() => {}
+                () = delivery.outbox.posted() => {}
                 () = tokio::time::sleep(POLL) => {}
             }
         }

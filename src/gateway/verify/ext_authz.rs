@@ -7,7 +7,7 @@ use crate::address::{Address, Scheme};
 use crate::gateway::client::Peer;
 use crate::gateway::exchange::Facts;
 use crate::gateway::forward::without_own_cookies;
-use crate::gateway::{Gateway, new_request_id, request_id};
+use crate::gateway::{CurrentGateway, Gateway, new_request_id, request_id};
 use crate::portal::error_page::Fault;
 use bytes::Bytes;
 use envoy_types::ext_authz::v3::pb::{
@@ -20,13 +20,17 @@ use http::header::{CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tonic::{Code, Request, Response, Status};
 
-/// Answers Envoy. Who may connect is decided where connections are accepted.
-pub struct ExtAuthz(Gateway);
+/// Answers Envoy. Who may connect is decided where connections are accepted; whoever has connected must still be trusted when
+/// it asks.
+pub struct ExtAuthz(CurrentGateway);
+
+/// The answering of one question.
+struct Answering(Gateway);
 
 impl ExtAuthz {
-    /// Over this gateway's decisions.
+    /// Over the decisions of the gateway in force.
     #[must_use]
-    pub fn new(gateway: Gateway) -> Self {
+    pub fn new(gateway: CurrentGateway) -> Self {
         Self(gateway)
     }
 }
@@ -34,17 +38,21 @@ impl ExtAuthz {
 #[tonic::async_trait]
 impl Authorization for ExtAuthz {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        let gateway = self.0.get();
+        if !gateway.trusts(Peer::at(request.remote_addr().map(|peer| peer.ip()))) {
+            return Err(Status::permission_denied("this peer is not in server.trusted_proxies"));
+        }
         let asked = request.into_inner().attributes.unwrap_or_default();
         let peer = asked.source.and_then(|peer| peer.address).and_then(|address| address.address).and_then(|address| match address {
             EnvoyAddress::SocketAddress(socket) => socket.address.parse().ok(),
             EnvoyAddress::Pipe(_) | EnvoyAddress::EnvoyInternalAddress(_) => None,
         });
         let http = asked.request.and_then(|request| request.http).unwrap_or_default();
-        Ok(Response::new(self.answer(&http, Peer::at(peer)).await))
+        Ok(Response::new(Answering(gateway).answer(&http, Peer::at(peer)).await))
     }
 }
 
-impl ExtAuthz {
+impl Answering {
     async fn answer(&self, http: &HttpRequest, peer: Peer) -> CheckResponse {
         let headers = headers_of(http);
         let (answered, facts) = match self.read(http, &headers, peer) {

@@ -182,7 +182,7 @@ async fn a_letter_that_brings_its_delivery_down_is_tried_again_and_holds_up_no_o
     for address in ["ann@example.com", "bob@example.com"] {
         office.outbox.post(&test_to(address)).await.unwrap();
     }
-    let running = tokio::spawn(Arc::clone(&office.delivery).run(async { drop(stopped.await) }));
+    let running = tokio::spawn(Delivery::run(Arc::new(ArcSwap::new(Arc::clone(&office.delivery))), async { drop(stopped.await) }));
     let until = async |many| {
         while office.taken().len() < many {
             tokio::time::sleep(Duration::from_millis(5)).await;
