@@ -35,6 +35,7 @@ use crate::store::sqlite::{
     SqliteRefreshTokens, SqliteSessions, SqliteSigningKeys,
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
+use crate::telemetry::Telemetry;
 use crate::throttle::{CounterKeys, Throttle};
 use crate::token::{
     AccessTokens, Assertions, Bearers, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
@@ -107,6 +108,8 @@ pub struct App {
     pub delivery: Arc<Delivery>,
     /// Where the demo's mails are.
     pub mail_catcher: Option<Arc<MailCatcher>>,
+    /// Where spans of requests are recorded.
+    pub telemetry: Telemetry,
     foundation: Foundation,
 }
 
@@ -171,7 +174,9 @@ impl App {
         let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
         let secret = secret::resolve(&settings.secret)?;
         let hasher = start_hasher(settings.accounts.hash)?;
-        Ok(Foundation { clock, secret, users, sessions, hasher, marks, audit, beside: Arc::default() }.carry(settings))
+        let telemetry = Telemetry::new(settings.tracing.otlp.as_ref(), Arc::clone(&clock));
+        let beside = Arc::default();
+        Ok(Foundation { clock, secret, users, sessions, hasher, marks, audit, telemetry, beside }.carry(settings))
     }
 
     /// The same stores and threads under other settings. What the settings say of those is not looked at: whoever calls has
@@ -202,7 +207,15 @@ impl App {
             clock: Arc::clone(&self.clock),
         };
         let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
-        self.foundation.beside.take_up(work, Arc::clone(&self.delivery)).map_err(failed)
+        self.foundation.beside.take_up(work, Arc::clone(&self.delivery), &self.telemetry).map_err(failed)
+    }
+
+    /// Ends what runs beside requests, though a request that is still running may hold the app: what it left is stored and
+    /// sent, as far as that goes in a few seconds.
+    pub async fn stop(&self) {
+        self.audit.flush().await;
+        let beside = Arc::clone(&self.foundation.beside);
+        let _ = tokio::task::spawn_blocking(move || beside.stop()).await;
     }
 
     /// The name of a thread beside requests that has ended although nobody told it to.
@@ -222,6 +235,7 @@ struct Foundation {
     hasher: Hasher,
     marks: SessionMarks,
     audit: Arc<Audit>,
+    telemetry: Telemetry,
     beside: Arc<Beside>,
 }
 
@@ -229,7 +243,7 @@ impl Foundation {
     /// Puts the use cases together.
     fn carry(self, settings: Arc<Settings>) -> Arc<App> {
         let foundation = self.clone();
-        let Self { clock, secret, users, sessions, hasher, marks, audit, beside: _ } = self;
+        let Self { clock, secret, users, sessions, hasher, marks, audit, telemetry, beside: _ } = self;
         let UserStores { accounts, letters, audit: _, invitations, signing_keys, personal_tokens } = users;
         let SessionStores { sessions, counters, one_time, refresh_tokens } = sessions;
         let sealer = Sealer::derive(&secret, settings.secret_previous.as_ref());
@@ -300,6 +314,7 @@ impl Foundation {
             throttle: parts.throttle,
             audit: parts.audit,
             outbox: parts.outbox,
+            telemetry,
             foundation,
         })
     }

@@ -28,6 +28,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod tracing;
 mod units;
 mod upstream;
 
@@ -89,6 +90,8 @@ pub struct Settings {
     pub identity: IdentityHeaders,
     /// Logging.
     pub log: LogSettings,
+    /// Export of traces.
+    pub tracing: TracingSettings,
     /// Look of the pages.
     pub ui: UiSettings,
     /// The demo serves `localhost`, address literals and these hosts, whatever the routes say: a page elsewhere that
@@ -580,9 +583,34 @@ pub struct LogSettings {
     /// JSON records rather than text.
     pub json: bool,
     /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub level: tracing::Level,
+    pub level: ::tracing::Level,
     /// Whether every request is logged.
     pub access: bool,
+}
+
+/// `tracing`.
+#[derive(Clone, Debug, Default)]
+pub struct TracingSettings {
+    /// Where traces are sent; `None` sends none.
+    pub otlp: Option<OtlpCollector>,
+}
+
+/// A collector of traces that takes OTLP over gRPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtlpCollector {
+    /// Whether it speaks TLS.
+    pub https: bool,
+    /// Its name or address.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+}
+
+/// `http://host:port`.
+impl std::fmt::Display for OtlpCollector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}:{}", if self.https { "https" } else { "http" }, self.host, self.port)
+    }
 }
 
 /// `ui`.

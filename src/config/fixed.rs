@@ -20,6 +20,7 @@ impl Settings {
         keep("stores.users", &mut self.stores.users, &running.stores.users, &mut later);
         keep("stores.sessions", &mut self.stores.sessions, &running.stores.sessions, &mut later);
         keep("stores.redis_prefix", &mut self.stores.redis_prefix, &running.stores.redis_prefix, &mut later);
+        keep("tracing.otlp", &mut self.tracing.otlp, &running.tracing.otlp, &mut later);
         keep("log.format", &mut self.log.json, &running.log.json, &mut later);
         (self, later)
     }
