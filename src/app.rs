@@ -5,6 +5,7 @@
 mod background;
 mod parts;
 pub mod reach;
+mod scrape;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
@@ -20,6 +21,7 @@ use crate::login::Login;
 use crate::mail::{
     CatcherTransport, Delivery, FileTransport, LogTransport, MailCatcher, Outbox, OutboxStore, SmtpTransport, Transport, Writer,
 };
+use crate::metrics::Metrics;
 use crate::parked_forms::{ParkedForms, SENDER_KNOWN_FOR};
 use crate::profile::Profile;
 use crate::recovery::Recovery;
@@ -27,6 +29,10 @@ use crate::registration::Registration;
 use crate::sealing::Sealer;
 use crate::session::{CookieKey, SessionStore};
 use crate::session_marks::SessionMarks;
+use crate::store::measured::{
+    MeasuredAccounts, MeasuredAudit, MeasuredCounters, MeasuredInvitations, MeasuredOneTime, MeasuredOutbox, MeasuredPersonalTokens,
+    MeasuredRefreshTokens, MeasuredSessions, MeasuredSigningKeys,
+};
 use crate::store::memory::{MemoryCounters, MemoryOneTime, MemoryRefreshTokens, MemorySessions};
 use crate::store::mongo::{MongoAccounts, MongoAudit, MongoDatabase, MongoInvitations, MongoOutbox, MongoPersonalTokens, MongoSigningKeys};
 use crate::store::redis::{Link, RedisCounters, RedisOneTime, RedisRefreshTokens, RedisSessions};
@@ -110,6 +116,8 @@ pub struct App {
     pub mail_catcher: Option<Arc<MailCatcher>>,
     /// Where spans of requests are recorded.
     pub telemetry: Telemetry,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     foundation: Foundation,
 }
 
@@ -162,21 +170,23 @@ impl App {
     }
 
     fn open_as(role: Role, settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
+        let metrics = Metrics::new().map_err(|error| OpenError(format!("cannot make the metrics: {error}")))?;
         let mut databases = Databases::default();
-        let users = open_user_stores(&settings.stores.users, &mut databases)?;
-        let sessions = open_session_stores(role, &settings, &mut databases)?;
+        let users = open_user_stores(&settings.stores.users, &mut databases)?.measured_by(&metrics)?;
+        let sessions = open_session_stores(role, &settings, &mut databases, &metrics)?.measured_by(&metrics)?;
         let marks = SessionMarks {
             accounts: Arc::clone(&users.accounts),
             sessions: Arc::clone(&sessions.sessions),
+            metrics: Arc::clone(&metrics),
             reaches_sessions: role == Role::Gateway || sessions.sessions.shared(),
         };
-        let audit = Audit::start(Arc::clone(&users.audit), Arc::clone(&clock));
+        let audit = Audit::start(Arc::clone(&users.audit), Arc::clone(&clock), Arc::clone(&metrics));
         let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
         let secret = secret::resolve(&settings.secret)?;
-        let hasher = start_hasher(settings.accounts.hash)?;
+        let hasher = start_hasher(settings.accounts.hash, &metrics)?;
         let telemetry = Telemetry::new(settings.tracing.otlp.as_ref(), Arc::clone(&clock));
-        let beside = Arc::default();
-        Ok(Foundation { clock, secret, users, sessions, hasher, marks, audit, telemetry, beside }.carry(settings))
+        let (scraping, beside) = (Arc::default(), Arc::default());
+        Ok(Foundation { clock, secret, users, sessions, hasher, marks, audit, telemetry, metrics, scraping, beside }.carry(settings))
     }
 
     /// The same stores and threads under other settings. What the settings say of those is not looked at: whoever calls has
@@ -185,8 +195,11 @@ impl App {
     /// # Errors
     /// When the machine gives no thread.
     pub fn reconfigured(&self, settings: Arc<Settings>) -> Result<Arc<Self>, OpenError> {
-        let hasher =
-            if self.hasher.algorithm() == settings.accounts.hash { self.hasher.clone() } else { start_hasher(settings.accounts.hash)? };
+        let hasher = if self.hasher.algorithm() == settings.accounts.hash {
+            self.hasher.clone()
+        } else {
+            start_hasher(settings.accounts.hash, &self.metrics)?
+        };
         Ok(Foundation { hasher, ..self.foundation.clone() }.carry(settings))
     }
 
@@ -196,7 +209,13 @@ impl App {
     /// # Errors
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
-        let work = Work {
+        let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
+        self.foundation.beside.take_up(self.housekeeping(), Arc::clone(&self.delivery), &self.telemetry).map_err(failed)
+    }
+
+    /// What is to be done beside requests.
+    fn housekeeping(&self) -> Work {
+        Work {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
             counters: Arc::clone(&self.counters),
@@ -205,9 +224,7 @@ impl App {
             audit: Arc::clone(&self.audit),
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),
-        };
-        let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
-        self.foundation.beside.take_up(work, Arc::clone(&self.delivery), &self.telemetry).map_err(failed)
+        }
     }
 
     /// Ends what runs beside requests, though a request that is still running may hold the app: what it left is stored and
@@ -236,6 +253,9 @@ struct Foundation {
     marks: SessionMarks,
     audit: Arc<Audit>,
     telemetry: Telemetry,
+    metrics: Arc<Metrics>,
+    /// One scrape at a time asks the stores.
+    scraping: Arc<tokio::sync::Mutex<()>>,
     beside: Arc<Beside>,
 }
 
@@ -243,7 +263,7 @@ impl Foundation {
     /// Puts the use cases together.
     fn carry(self, settings: Arc<Settings>) -> Arc<App> {
         let foundation = self.clone();
-        let Self { clock, secret, users, sessions, hasher, marks, audit, telemetry, beside: _ } = self;
+        let Self { clock, secret, users, sessions, hasher, marks, audit, telemetry, metrics, .. } = self;
         let UserStores { accounts, letters, audit: _, invitations, signing_keys, personal_tokens } = users;
         let SessionStores { sessions, counters, one_time, refresh_tokens } = sessions;
         let sealer = Sealer::derive(&secret, settings.secret_previous.as_ref());
@@ -257,9 +277,10 @@ impl Foundation {
             outbox: Arc::clone(&outbox),
             audit: Arc::clone(&audit),
         });
-        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone()));
+        let throttle = Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone(), Arc::clone(&metrics));
+        let throttle = Arc::new(throttle);
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
-        let parts = Parts { settings, clock, accounts, sessions, marks, hasher, tokens, outbox, audit, lockout, throttle };
+        let parts = Parts { settings, clock, accounts, sessions, marks, hasher, tokens, outbox, audit, lockout, throttle, metrics };
 
         let (login, email_confirmation, invitations) = (parts.login(), parts.email_confirmation(), parts.invitations(invitations));
         let recovery = parts.recovery(&login);
@@ -291,7 +312,7 @@ impl Foundation {
             access_tokens,
             refresh_tokens,
             personal_tokens,
-            delivery: Delivery::new(Arc::clone(&parts.outbox), writer, transport, Arc::clone(&parts.clock)),
+            delivery: Delivery::new(Arc::clone(&parts.outbox), writer, transport, Arc::clone(&parts.metrics)),
             cookie_key: CookieKey::derive(&secret, parts.settings.secret_previous.as_ref()),
             registration: parts.registration(&invitations, &email_confirmation),
             profile: parts.profile(),
@@ -315,13 +336,14 @@ impl Foundation {
             audit: parts.audit,
             outbox: parts.outbox,
             telemetry,
+            metrics: parts.metrics,
             foundation,
         })
     }
 }
 
-fn start_hasher(algorithm: HashAlgorithm) -> Result<Hasher, OpenError> {
-    Hasher::start(algorithm).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))
+fn start_hasher(algorithm: HashAlgorithm, metrics: &Arc<Metrics>) -> Result<Hasher, OpenError> {
+    Hasher::start(algorithm, metrics).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))
 }
 
 /// One [`Database`] for each file, however many stores name it.
@@ -364,6 +386,30 @@ struct SessionStores {
     refresh_tokens: Arc<dyn RefreshTokenStore>,
 }
 
+impl UserStores {
+    fn measured_by(self, metrics: &Metrics) -> Result<Self, StoreError> {
+        Ok(Self {
+            accounts: MeasuredAccounts::over(self.accounts, metrics)?,
+            letters: MeasuredOutbox::over(self.letters, metrics)?,
+            audit: MeasuredAudit::over(self.audit, metrics)?,
+            invitations: MeasuredInvitations::over(self.invitations, metrics)?,
+            signing_keys: MeasuredSigningKeys::over(self.signing_keys, metrics)?,
+            personal_tokens: MeasuredPersonalTokens::over(self.personal_tokens, metrics)?,
+        })
+    }
+}
+
+impl SessionStores {
+    fn measured_by(self, metrics: &Metrics) -> Result<Self, StoreError> {
+        Ok(Self {
+            sessions: MeasuredSessions::over(self.sessions, metrics)?,
+            counters: MeasuredCounters::over(self.counters, metrics)?,
+            one_time: MeasuredOneTime::over(self.one_time, metrics)?,
+            refresh_tokens: MeasuredRefreshTokens::over(self.refresh_tokens, metrics)?,
+        })
+    }
+}
+
 fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserStores, StoreError> {
     match kind {
         UserStore::Sqlite(path) => {
@@ -391,7 +437,12 @@ fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserS
     }
 }
 
-fn open_session_stores(role: Role, settings: &Settings, databases: &mut Databases) -> Result<SessionStores, StoreError> {
+fn open_session_stores(
+    role: Role,
+    settings: &Settings,
+    databases: &mut Databases,
+    metrics: &Arc<Metrics>,
+) -> Result<SessionStores, StoreError> {
     let remembered = if settings.routes.iter().any(|route| route.park_forms) { SENDER_KNOWN_FOR } else { Duration::ZERO };
     match &settings.stores.sessions {
         SessionStoreKind::Memory => Ok(SessionStores {
@@ -402,8 +453,9 @@ fn open_session_stores(role: Role, settings: &Settings, databases: &mut Database
         }),
         SessionStoreKind::Sqlite(path) => {
             let database = databases.open(path)?;
+            let sessions = SqliteSessions::new(Arc::clone(&database), settings.sessions.cache).counted_by(Arc::clone(metrics));
             Ok(SessionStores {
-                sessions: Arc::new(SqliteSessions::new(Arc::clone(&database), settings.sessions.cache).remembering(remembered)),
+                sessions: Arc::new(sessions.remembering(remembered)),
                 counters: Arc::new(SqliteCounters::new(Arc::clone(&database))),
                 one_time: Arc::new(SqliteOneTime::new(Arc::clone(&database))),
                 refresh_tokens: Arc::new(SqliteRefreshTokens::new(database)),

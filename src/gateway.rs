@@ -15,6 +15,7 @@ mod joined;
 mod parking;
 mod routes;
 mod session_watch;
+mod tally;
 mod trace;
 mod upstream;
 mod verify;
@@ -30,6 +31,7 @@ use crate::config::{ServerSettings, Settings};
 use crate::gate::{Activity, Gate};
 use crate::identity::Identity;
 use crate::logging;
+use crate::metrics::{self, Label as _, Metrics};
 use crate::parked_forms::ParkedForms;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
@@ -50,6 +52,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use routes::{Own, Way};
 use std::sync::Arc;
 use std::time::Instant;
+use tally::Tally;
 use trace::{Ending, Trace};
 pub use upstream::Pool;
 use upstream::Server;
@@ -74,6 +77,7 @@ struct Parts {
     hsts: Option<HeaderValue>,
     allow: Option<HeaderValue>,
     telemetry: Telemetry,
+    metrics: Arc<Metrics>,
 }
 
 /// One request on its way: what is known of it so far.
@@ -94,10 +98,17 @@ pub struct Passage {
     upgrade: bool,
     decision: &'static str,
     trace: Option<Trace>,
+    tally: Tally,
     line: access_log::Line,
 }
 
 impl Passage {
+    /// Notes and counts what a front proxy is told.
+    fn answered_front(&mut self, decision: metrics::Decision) {
+        self.tally.decided(metrics::Mode::ForwardAuth, decision);
+        self.decision = decision.value();
+    }
+
     /// Gives it its id, which all that is logged from here on has.
     fn name(&mut self, id: String) {
         logging::request::name(&id);
@@ -127,9 +138,11 @@ impl Passage {
 impl Gateway {
     /// A request that begins.
     fn passage(&self) -> Passage {
+        let started = Instant::now();
         Passage {
             gateway: self.clone(),
-            started: Instant::now(),
+            started,
+            tally: Tally::begin(Arc::clone(&self.0.metrics), started),
             request_id: String::new(),
             facts: None,
             route: None,
@@ -165,6 +178,7 @@ impl Gateway {
             hsts: headers::hsts(&settings),
             allow: HeaderValue::from_str(&methods).ok(),
             telemetry: app.telemetry.clone(),
+            metrics: Arc::clone(&app.metrics),
             settings,
         }))
     }
@@ -188,7 +202,13 @@ impl Gateway {
 
     /// The answer to what never became a request.
     fn refusal(&self, fault: &Fault, headers: &HeaderMap) -> Response<Bytes> {
+        self.0.metrics.requests_total[(metrics::Mode::Proxy, metrics::Decision::refused_with(fault.status()))].inc();
         self.0.error_pages.render(fault, headers, &new_request_id())
+    }
+
+    /// Counts a connection as open until what is returned is dropped.
+    fn connected(&self) -> metrics::OpenConnection {
+        self.0.metrics.connection()
     }
 
     /// Decides on a request: it is answered here (`Err` where it is refused), or goes on.
@@ -206,12 +226,15 @@ impl Gateway {
             return Err(Fault::UnknownHost);
         }
         if let Some(location) = self.https_instead(exchange, &facts) {
-            passage.decision = "redirect";
+            passage.decided(metrics::Decision::Redirect);
             return Ok(Some(redirect(308, &location)));
         }
         match parts.routes.find(&facts)? {
             Way::Own(own) => self.own_page(exchange, passage, &facts, own).await.map(Some),
-            Way::Redirect(location) => Ok(Some(redirect(302, &location))),
+            Way::Redirect(location) => {
+                passage.decided(metrics::Decision::Redirect);
+                Ok(Some(redirect(302, &location)))
+            }
             Way::Route(route) => self.pass_on(exchange, passage, &facts, route).await,
         }
     }
@@ -242,6 +265,7 @@ impl Gateway {
         let parts = &self.0;
         passage.decision = "own";
         passage.traced(|trace| trace.is_for_us(&parts.settings.server.prefix));
+        passage.tally.own_page();
         let session = if own.page.needs_session { self.presence(&exchange.req_header().headers, facts).await } else { Presence::Nobody };
         if own.page.is_activity {
             passage.activity = parts.gate.note_activity(&session);
@@ -269,7 +293,7 @@ impl Gateway {
         passage.route = Some(route);
         let decision = self.judge(Asked { facts, headers: &exchange.req_header().headers, route, mode: Mode::Proxy }).await;
         passage.names_methods = decision.names_methods;
-        passage.decision = decision.judged.verdict.name();
+        passage.decided(decision.counted());
         passage.traced(|trace| {
             trace.takes(self.0.routes.route(route));
             trace.decided(&decision.judged);
@@ -330,6 +354,15 @@ impl Gateway {
     }
 }
 
+impl Passage {
+    /// Notes and counts what was decided on a request that goes through us; only the first time.
+    fn decided(&mut self, decision: metrics::Decision) {
+        if self.tally.decided(metrics::Mode::Proxy, decision) {
+            self.decision = decision.value();
+        }
+    }
+}
+
 #[async_trait]
 impl ProxyHttp for CurrentGateway {
     type CTX = Passage;
@@ -363,6 +396,7 @@ impl ProxyHttp for CurrentGateway {
                 Ok(false)
             }
             Err(fault) => {
+                passage.decided(metrics::Decision::refused_with(fault.status()));
                 if fault.is_malformed_request() {
                     exchange.set_keepalive(None);
                 }
@@ -450,7 +484,8 @@ impl ProxyHttp for CurrentGateway {
         exchange::speak_the_clients_version(exchange, response);
         let Some(route) = passage.route else { return Ok(()) };
         passage.traced(|trace| trace.answers(response.status.as_u16()));
-        let gateway = &passage.gateway;
+        let gateway = passage.gateway.clone();
+        passage.tally.answered(gateway.0.routes.meter(route), response.status);
         rewrite_response(response, gateway.0.routes.route(route), passage.private, gateway.hsts(passage))
     }
 
@@ -498,6 +533,9 @@ impl ProxyHttp for CurrentGateway {
     async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
             tracing::warn!(event = "upstream_failed", request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
+            if let Some(route) = passage.route {
+                passage.tally.unanswered(passage.gateway.0.routes.meter(route));
+            }
         }
         access_log::write(exchange, passage);
         passage.end_trace(exchange.response_written().map(|response| response.status.as_u16()));

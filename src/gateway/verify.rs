@@ -10,6 +10,7 @@ use super::exchange::Facts;
 use super::trace::Trace;
 use super::{Gateway, Passage, new_request_id, redirect, request_id};
 use crate::identity::Identity;
+use crate::metrics;
 use crate::policy::is_at_or_below;
 use crate::portal::error_page::Fault;
 use bytes::Bytes;
@@ -17,7 +18,7 @@ pub use ext_authz::ExtAuthz;
 use front::Front;
 pub use front::Question;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use pingora::proxy::Session as Exchange;
 use std::sync::Arc;
 
@@ -32,8 +33,7 @@ struct Told<'a> {
 /// What a front proxy is answered.
 struct Answered {
     response: Response<Bytes>,
-    /// Name of the decision in the log.
-    decision: &'static str,
+    decision: metrics::Decision,
     names_methods: bool,
 }
 
@@ -58,14 +58,14 @@ impl Gateway {
         let facts = passage.facts.insert(Arc::new(facts)).clone();
         let told = Told { front, facts: &facts, headers, request_id: &passage.request_id.clone() };
         let answered = self.answer_front(&told, passage).await;
-        passage.decision = answered.decision;
+        passage.answered_front(answered.decision);
         answered
     }
 
     /// Answers a question that could not be read.
     fn refuse_question(&self, fault: &Fault, headers: &HeaderMap, passage: &mut Passage) -> Answered {
         let answered = self.refuse_front(fault, headers, &passage.request_id);
-        passage.decision = answered.decision;
+        passage.answered_front(answered.decision);
         answered
     }
 
@@ -94,12 +94,18 @@ impl Gateway {
             trace.takes(self.0.routes.route(route));
             trace.decided(&decision.judged);
         });
+        let as_it_stands = decision.counted();
         let response = match decision.outcome {
             Outcome::Pass(pass) => self.yes(pass.identity.as_deref()),
             Outcome::SignIn(sign_in) => self.to_login(told, sign_in),
             Outcome::Refuse(fault) => self.refuse_front(&fault, told.headers, told.request_id).response,
         };
-        Answered { response, decision: decision.judged.verdict.name(), names_methods: decision.names_methods }
+        // Not every front proxy is told of a redirect by one.
+        let decision_told = match response.status() {
+            status if status.is_success() || status.is_redirection() => as_it_stands,
+            status => metrics::Decision::refused_with(status),
+        };
+        Answered { response, decision: decision_told, names_methods: decision.names_methods }
     }
 
     /// The route of the request asked about. What we do not serve, the proxy would refuse with several statuses; fronts
@@ -159,13 +165,7 @@ impl Gateway {
     }
 
     fn refuse_front(&self, fault: &Fault, headers: &HeaderMap, request_id: &str) -> Answered {
-        let decision = match fault.status() {
-            StatusCode::BAD_REQUEST => "bad_request",
-            StatusCode::NOT_FOUND => "not_found",
-            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
-            StatusCode::UNAUTHORIZED => "unauthorized",
-            _ => "forbidden",
-        };
+        let decision = metrics::Decision::refused_with(fault.status());
         Answered { response: self.0.front_error_pages.render(fault, headers, request_id), decision, names_methods: false }
     }
 }

@@ -156,7 +156,7 @@ impl Next {
 
 /// The gateway over an app; servers of upstreams are those of the `former` one, where they are configured alike.
 fn gateway(app: &Arc<App>, sample: Option<SocketAddr>, former: Option<&Gateway>) -> Result<Gateway, StartError> {
-    let mut routes = Routes::new(&app.settings, sample).map_err(|error| StartError(error.0))?;
+    let mut routes = Routes::new(&app.settings, sample, &app.metrics).map_err(|error| StartError(error.0))?;
     if let Some(former) = former {
         routes = routes.keeping(former.routes());
     }
