@@ -3,7 +3,7 @@
 use super::*;
 use crate::account::Password;
 use crate::administration::{AddedAccount, AdministrationError};
-use crate::clock::{ManualClock, Stopwatch, SystemClock, Timestamp};
+use crate::clock::{Clock as _, ManualClock, Stopwatch, SystemClock, Timestamp};
 use crate::config::StoreSettings;
 use crate::fixture::{PASSWORD, attempt, password, settings};
 use crate::metrics::SessionEnd;
