@@ -39,6 +39,7 @@ use crate::throttle::{CounterKeys, Throttle};
 use crate::token::{
     AccessTokens, Assertions, Bearers, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
 };
+use crate::token_login::TokenLogin;
 use background::{Background, Work};
 use parts::Parts;
 use std::path::{Path, PathBuf};
@@ -93,6 +94,8 @@ pub struct App {
     pub refresh_tokens: Arc<RefreshTokens>,
     /// What scripts present.
     pub personal_tokens: Arc<PersonalTokens>,
+    /// Signing in and out of programs.
+    pub token_login: Arc<TokenLogin>,
     /// Reading `Authorization`.
     pub bearers: Arc<Bearers>,
     /// What applications can verify.
@@ -214,6 +217,7 @@ impl App {
             parked_forms: Arc::new(parked_forms),
             assertions: parts.assertions(&keys),
             bearers: Arc::new(bearers),
+            token_login: parts.token_login(&login, &access_tokens, &refresh_tokens),
             signing_keys: keys,
             access_tokens,
             refresh_tokens,

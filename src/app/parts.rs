@@ -22,6 +22,7 @@ use crate::throttle::Throttle;
 use crate::token::{
     AccessTokens, Assertions, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
 };
+use crate::token_login::TokenLogin;
 use std::sync::Arc;
 
 /// What several use cases need.
@@ -166,6 +167,16 @@ impl Parts {
 
     pub(super) fn personal_tokens(&self, store: Arc<dyn PersonalTokenStore>, secret: &Secret) -> Arc<PersonalTokens> {
         Arc::new(PersonalTokens { store, audit: Arc::clone(&self.audit), clock: Arc::clone(&self.clock), secret: secret.clone() })
+    }
+
+    pub(super) fn token_login(&self, login: &Arc<Login>, access: &Arc<AccessTokens>, refresh: &Arc<RefreshTokens>) -> Arc<TokenLogin> {
+        Arc::new(TokenLogin {
+            login: Arc::clone(login),
+            accounts: Arc::clone(&self.accounts),
+            access: Arc::clone(access),
+            refresh: Arc::clone(refresh),
+            audit: Arc::clone(&self.audit),
+        })
     }
 
     pub(super) fn assertions(&self, keys: &Arc<SigningKeys>) -> Arc<Assertions> {
