@@ -1,5 +1,6 @@
 //! Errors for programs: `application/problem+json` (RFC 9457).
 
+use super::failure::TOO_MANY_ATTEMPTS;
 use super::headers::CHALLENGE;
 use super::limited;
 use crate::registration::FieldProblem;
@@ -28,6 +29,8 @@ pub struct Problem {
     retry_after: Option<u32>,
     #[serde(skip)]
     limit: Option<TooMany>,
+    #[serde(skip)]
+    challenge: Option<HeaderValue>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,15 +54,14 @@ impl Problem {
             request_id: None,
             retry_after: None,
             limit: None,
+            challenge: None,
         }
     }
 
     /// The refusal of an attempt, after too many.
     #[must_use]
     pub fn too_many(limit: TooMany) -> Self {
-        let detail = limited::sentence(&limit);
-        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts", detail);
-        Self { limit: Some(limit), ..problem }
+        Self { limit: Some(limit), ..TOO_MANY_ATTEMPTS.saying(limited::sentence(&limit)) }
     }
 
     /// Names the fields that are to blame.
@@ -91,6 +93,13 @@ impl Problem {
         self
     }
 
+    /// Says what is wrong with the credential that was presented (RFC 6750 section 3).
+    #[must_use]
+    pub(super) fn with_challenge(mut self, challenge: HeaderValue) -> Self {
+        self.challenge = Some(challenge);
+        self
+    }
+
     /// The response; 401 carries a challenge.
     #[must_use]
     pub fn response(&self) -> Response<Bytes> {
@@ -105,7 +114,9 @@ impl Problem {
         if let Some(limit) = &self.limit {
             limited::tell(headers, limit);
         }
-        if status == StatusCode::UNAUTHORIZED {
+        if let Some(challenge) = &self.challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge.clone());
+        } else if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, CHALLENGE);
         }
         response
