@@ -6,6 +6,7 @@ pub mod accept;
 mod api;
 pub mod assets;
 mod call;
+pub mod cors;
 mod csrf;
 pub mod error_page;
 mod failure;
