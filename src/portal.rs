@@ -187,7 +187,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
     Router::new()
         .nest(&portal.look.prefix, own)
         .route(&format!("{}/", portal.look.prefix), get(home))
-        .nest(&format!("/api{}", portal.look.prefix), api::router())
+        .nest(&format!("/api{}", portal.look.prefix), api::router(&portal.look.prefix))
         .route("/.well-known/change-password", get(change_password))
         .route(DEMO_MAIL, get(demo_mail::show))
         .fallback(not_found)

@@ -2,6 +2,7 @@
 //! no other site can borrow a browser's.
 
 mod credential;
+mod document;
 mod login;
 mod logout;
 mod password_reset;
@@ -24,13 +25,16 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use serde::{Deserialize, Deserializer};
 use std::sync::Arc;
 
 /// THE ROUTE TABLE of the API.
-pub(super) fn router() -> Router<Arc<Portal>> {
+pub(super) fn router(prefix: &str) -> Router<Arc<Portal>> {
+    let document = document::served(prefix);
     Router::new()
+        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document.clone())))
         .route("/register", post(register::submit))
         .route("/login", post(login::submit))
         .route("/refresh", post(refresh::submit))

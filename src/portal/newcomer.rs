@@ -22,9 +22,12 @@ pub(super) struct Newcomer {
     invite: Option<String>,
 }
 
+/// What may be sent.
+pub(super) const FIELDS: &str = "username, email, password and invite";
+
 /// The account that the body asks for, if nothing needed is missing. `base` is where links in mails begin.
 pub(super) fn read(body: &[u8], base: Option<String>, client: Client) -> Result<NewAccount, Box<Problem>> {
-    let Newcomer { username, email, password, invite } = json(body, "username, email, password and invite")?;
+    let Newcomer { username, email, password, invite } = json(body, FIELDS)?;
     // Who is invited may leave the address to the invitation.
     match (email.or_else(|| invite.is_some().then(String::new)), password) {
         (Some(email), Some(password)) => {

@@ -28,8 +28,8 @@ pub(super) fn registration(error: RegistrationError, request_id: &str) -> Respon
         RegistrationError::Closed => REGISTRATION_CLOSED.response(),
         RegistrationError::InviteInvalid => INVITE_INVALID.response(),
         RegistrationError::Invalid(problems) => invalid(problems).into_response(),
-        RegistrationError::UsernameTaken => taken("username", &USERNAME_TAKEN),
-        RegistrationError::EmailTaken(_) => taken("email", &EMAIL_TAKEN),
+        RegistrationError::UsernameTaken => taken("username", &USERNAME_TAKEN).into_response(),
+        RegistrationError::EmailTaken(_) => taken("email", &EMAIL_TAKEN).into_response(),
         RegistrationError::TooMany(limit) => Problem::too_many(limit).into_response(),
         RegistrationError::Busy => unavailable(),
         RegistrationError::Unavailable(error) => outage(&error, request_id),
@@ -40,7 +40,7 @@ pub(super) fn registration(error: RegistrationError, request_id: &str) -> Respon
 pub(super) fn profile(error: ProfileError, request_id: &str) -> Response {
     match error {
         ProfileError::Invalid(problems) => invalid(problems).into_response(),
-        ProfileError::UsernameTaken => taken("username", &USERNAME_TAKEN),
+        ProfileError::UsernameTaken => taken("username", &USERNAME_TAKEN).into_response(),
         ProfileError::Conflict | ProfileError::WrongPassword => CONFLICT.response(),
         ProfileError::TooMany(limit) => Problem::too_many(limit).into_response(),
         ProfileError::Busy => unavailable(),
@@ -64,7 +64,8 @@ pub(super) fn missing(field: &'static str) -> FieldProblem {
     FieldProblem { field, code: "required", message: format!("Send {field}.") }
 }
 
-fn taken(field: &'static str, failure: &Failure) -> Response {
+/// A value that somebody else has.
+pub(super) fn taken(field: &'static str, failure: &Failure) -> Problem {
     let problem = FieldProblem { field, code: "taken", message: failure.detail.to_owned() };
-    failure.problem().with_errors(vec![problem]).into_response()
+    failure.problem().with_errors(vec![problem])
 }

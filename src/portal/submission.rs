@@ -116,16 +116,20 @@ fn content_type(headers: &HeaderMap) -> Option<mime::Mime> {
 
 /// Reads a JSON object of known fields. The error names what is allowed, never what was sent.
 pub(super) fn json<T: serde::de::DeserializeOwned>(body: &[u8], allowed: &str) -> Result<T, Box<Problem>> {
-    let refused = |detail: String| Box::new(INVALID_REQUEST.saying(detail));
-    let other_shape = || refused(format!("Send a JSON object with no other fields than {allowed}."));
     // serde takes a list for an object, its values in the order of the fields.
     if body.trim_ascii_start().starts_with(b"[") {
-        return Err(other_shape());
+        return Err(Box::new(misshapen(allowed)));
     }
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => other_shape(),
-        _ => refused(format!("The body is not JSON: line {}, column {}.", error.line(), error.column())),
-    })
+    let problem = |error: &serde_json::Error| match error.classify() {
+        serde_json::error::Category::Data => misshapen(allowed),
+        _ => INVALID_REQUEST.saying(format!("The body is not JSON: line {}, column {}.", error.line(), error.column())),
+    };
+    serde_json::from_slice(body).map_err(|error| Box::new(problem(&error)))
+}
+
+/// What is said of JSON that is no object of these fields.
+pub(super) fn misshapen(allowed: &str) -> Problem {
+    INVALID_REQUEST.saying(format!("Send a JSON object with no other fields than {allowed}."))
 }
 
 #[cfg(test)]

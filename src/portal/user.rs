@@ -43,6 +43,7 @@ pub(super) struct UserBody<'a> {
 pub(super) struct RegisteredBody<'a> {
     pub(super) user: User<'a>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required)]
     pub(super) verification_required: bool,
 }
 

@@ -4,6 +4,7 @@
 use super::Asking;
 use crate::portal::Portal;
 use crate::portal::failure::{INSUFFICIENT_SCOPE, INVALID_TOKEN, UNAUTHORIZED};
+use crate::portal::problem::Problem;
 use crate::target::Target;
 use crate::token::{Bearer, Destination, Refusal, Unproven};
 use axum::extract::{FromRequestParts, OriginalUri};
@@ -76,9 +77,14 @@ impl Presented {
 pub(super) fn refused(asking: &Asking, refusal: &Refusal) -> Response {
     match refusal {
         Refusal::Invalid => INVALID_TOKEN.problem().with_challenge(INVALID).into_response(),
-        Refusal::OutOfScope => INSUFFICIENT_SCOPE.problem().with_challenge(ELSEWHERE).into_response(),
+        Refusal::OutOfScope => out_of_scope().into_response(),
         Refusal::Unavailable(error) => asking.outage(error),
     }
+}
+
+/// What a token is told that is not for this.
+pub(super) fn out_of_scope() -> Problem {
+    INSUFFICIENT_SCOPE.problem().with_challenge(ELSEWHERE)
 }
 
 /// Whether a token was sent, and not one of ours. On proxied requests it may be meant for the application; here it is not.

@@ -1,11 +1,13 @@
 //! `logout`: the access token ends at once, on all gateways, and what it could be renewed by with it.
 
-use super::credential::{Presented, refused};
-use crate::portal::submission::{Submission, json, unsupported};
+use super::credential::{Presented, out_of_scope, refused};
+use super::document::{self, Endpoint};
+use crate::portal::submission::{Submission, json, misshapen, unsupported};
 use crate::token::{AccessError, Refusal, Unproven};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// What is to end beside the access token.
@@ -17,12 +19,15 @@ pub(super) struct Body {
     refresh_token: Option<String>,
 }
 
+/// What may be sent.
+const FIELDS: &str = "refreshToken";
+
 /// `POST {refreshToken?}`, or nothing.
 pub(super) async fn submit(presented: Presented, submission: Submission) -> Response {
     let body = match submission {
         Submission::Nothing => Ok(Body::default()),
         Submission::Json(body) if body.is_empty() => Ok(Body::default()),
-        Submission::Json(body) => json(&body, "refreshToken"),
+        Submission::Json(body) => json(&body, FIELDS),
         Submission::Form(_) => return unsupported("application/json"),
     };
     let refresh_token = match body {
@@ -38,4 +43,20 @@ pub(super) async fn submit(presented: Presented, submission: Submission) -> Resp
         Err(AccessError::Invalid) => refused(asking, &Refusal::Invalid),
         Err(AccessError::Unavailable(error)) => asking.outage(&error),
     }
+}
+
+/// As the document shows it.
+pub(super) fn described() -> Endpoint {
+    Endpoint::post("/logout", "logout", "Sign out")
+        .note(
+            "The access token is refused from now on, by the gateway too. Send the refresh token with it to end its line; then the access \
+             token may have expired.",
+        )
+        .authorized()
+        .may_take::<Body>([
+            ("signed_out", json!({ "refreshToken": document::REFRESH_TOKEN })),
+            ("invalid_request", json!({ "refresh_token": document::REFRESH_TOKEN })),
+        ])
+        .answers_nothing(204, "Signed out.")
+        .fails([misshapen(FIELDS), out_of_scope()])
 }

@@ -1,10 +1,12 @@
 //! `profile`: reading and changing one's own account.
 
-use super::credential::{Authorized, refused};
+use super::credential::{Authorized, out_of_scope, refused};
+use super::document::{self, Endpoint};
 use super::{JsonBody, present};
+use crate::portal::failure::{CONFLICT, USERNAME_TAKEN};
 use crate::portal::problem::Problem;
-use crate::portal::refusal::{self, invalid};
-use crate::portal::submission::json;
+use crate::portal::refusal::{self, invalid, taken};
+use crate::portal::submission::{json, misshapen};
 use crate::portal::user::User;
 use crate::profile::Change;
 use crate::registration::FieldProblem;
@@ -12,6 +14,7 @@ use crate::token::{BearerKey, Refusal};
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// New values; what is absent stays as it is.
@@ -37,6 +40,9 @@ pub(super) struct Body {
     email: Option<serde::de::IgnoredAny>,
 }
 
+/// What may be sent.
+const FIELDS: &str = "username, name and avatarUrl";
+
 /// `GET`: the bare user.
 pub(super) async fn show(Authorized { bearer, .. }: Authorized) -> Response {
     Json(User::of(&bearer.account)).into_response()
@@ -59,11 +65,38 @@ pub(super) async fn change(Authorized { asking, bearer }: Authorized, JsonBody(b
 }
 
 fn read(body: &[u8]) -> Result<Change, Box<Problem>> {
-    let Body { username, name, avatar_url, email } = json(body, "username, name and avatarUrl")?;
+    let Body { username, name, avatar_url, email } = json(body, FIELDS)?;
     if email.is_some() {
-        let message = "The address is changed on the account page, by a link that is mailed to the new one.".to_owned();
-        return Err(Box::new(invalid(vec![FieldProblem { field: "email", code: "not_changeable", message }])));
+        return Err(Box::new(invalid(vec![fixed()])));
     }
     let or_none = |given: Option<Option<String>>| given.map(Option::unwrap_or_default);
     Ok(Change { username, name: or_none(name), avatar_url: or_none(avatar_url) })
+}
+
+fn fixed() -> FieldProblem {
+    let message = "The address is changed on the account page, by a link that is mailed to the new one.";
+    FieldProblem { field: "email", code: "not_changeable", message: message.to_owned() }
+}
+
+/// As the document shows it.
+pub(super) fn described() -> Endpoint {
+    Endpoint::get("/profile", "profile", "Who is signed in")
+        .authorized()
+        .answers::<User<'_>>(200, "The account as it is now.", [("user", document::user())])
+        .fails([out_of_scope()])
+}
+
+/// The same of the change.
+pub(super) fn change_described() -> Endpoint {
+    Endpoint::put("/profile", "changeProfile", "Change the profile")
+        .note("What is not sent stays as it is. The address cannot be changed here.")
+        .authorized()
+        .takes::<Body>([
+            ("user", json!({ "name": "Ada Lovelace", "avatarUrl": null })),
+            ("validation", json!({ "email": "ada@example.org" })),
+            ("invalid_request", json!({ "groups": ["admins"] })),
+            ("username_taken", json!({ "username": "alice" })),
+        ])
+        .answers::<User<'_>>(200, "The account as it is now.", [("user", document::user())])
+        .fails([misshapen(FIELDS), invalid(vec![fixed()]), taken("username", &USERNAME_TAKEN), CONFLICT.problem(), out_of_scope()])
 }
