@@ -14,5 +14,5 @@ pub use assertion::Assertions;
 pub use bearer::{Bearer, BearerKey, Bearers, Destination, Refusal, Unproven};
 pub use keys::{SigningKeys, TokenKind};
 pub use personal::{NewPersonalToken, PersonalTokenError, PersonalTokens, Scope};
-pub use refresh::{Device, RefreshError, RefreshTokens};
-pub use store::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Rotation, SealedKey, SigningKeyStore};
+pub use refresh::{RefreshError, RefreshTokens, Renewed};
+pub use store::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Renewal, Rotation, SealedKey, SigningKeyStore};

@@ -19,9 +19,7 @@ use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::OneTimeStore;
 use crate::throttle::Throttle;
-use crate::token::{
-    AccessTokens, Assertions, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
-};
+use crate::token::{AccessTokens, Assertions, PersonalTokenStore, PersonalTokens, RefreshTokens, SigningKeyStore, SigningKeys};
 use std::sync::Arc;
 
 /// What several use cases need.
@@ -119,6 +117,7 @@ impl Parts {
             audit: Arc::clone(&self.audit),
             outbox: Arc::clone(&self.outbox),
             clock: Arc::clone(&self.clock),
+            marks: self.marks.clone(),
             accounts_settings: self.settings.accounts.clone(),
             session_settings: self.settings.sessions,
         })
@@ -152,15 +151,16 @@ impl Parts {
         })
     }
 
-    pub(super) fn refresh_tokens(&self, keys: &Arc<SigningKeys>, store: Arc<dyn RefreshTokenStore>) -> Arc<RefreshTokens> {
+    pub(super) fn refresh_tokens(&self, keys: &Arc<SigningKeys>) -> Arc<RefreshTokens> {
         Arc::new(RefreshTokens {
-            store,
+            store: Arc::clone(&self.marks.refresh_tokens),
             keys: Arc::clone(keys),
             accounts: Arc::clone(&self.accounts),
             audit: Arc::clone(&self.audit),
             clock: Arc::clone(&self.clock),
             settings: self.settings.tokens.clone(),
             max_families: self.settings.sessions.max_per_user,
+            verify_email: self.settings.accounts.verify_email,
         })
     }
 
