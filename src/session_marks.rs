@@ -2,9 +2,10 @@
 //! out before it is acknowledged, and finished later by whoever finds the mark when that failed.
 
 use crate::account::{Account, AccountStore, SessionMark, UpdateError};
+use crate::clock::Timestamp;
 use crate::session::{SessionStore, SessionUser};
 use crate::store::StoreError;
-use crate::token::RefreshTokenStore;
+use crate::token::{RefreshToken, RefreshTokenStore};
 use std::sync::Arc;
 
 /// The one place where marks are carried out.
@@ -57,6 +58,17 @@ impl SessionMarks {
             self.clear(account).await?;
         }
         Ok(Carried::Out)
+    }
+
+    /// The programs that are signed in for the account as it now is, newest first. Those of former generations can do
+    /// nothing any more: a sign-in may have stored one just after all others were ended.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn programs(&self, account: &Account, now: Timestamp) -> Result<Vec<RefreshToken>, StoreError> {
+        let mut programs = self.refresh_tokens.list(account.id, now).await?;
+        programs.retain(|program| program.generation == account.generation);
+        Ok(programs)
     }
 
     /// Ends the sessions that an earlier change has left to be ended, before the account is written with a lighter mark. That
