@@ -137,12 +137,8 @@ impl Fixture {
             prefix: all.server.prefix.clone(),
             sends_mail: all.email.transport.is_some(),
         });
-        let keys = SigningKeys {
-            store: Arc::new(SqliteSigningKeys::new(Arc::clone(&database))),
-            sealer: Sealer::derive(&secret, None),
-            clock: Arc::clone(&clock),
-            settings: all.tokens.clone(),
-        };
+        let keys = Arc::new(SqliteSigningKeys::new(Arc::clone(&database)));
+        let keys = SigningKeys::new(keys, Sealer::derive(&secret, None), Arc::clone(&clock), all.tokens.clone());
         let refresh_tokens = Arc::new(RefreshTokens {
             store: Arc::clone(&marks.refresh_tokens),
             keys: Arc::new(keys),
