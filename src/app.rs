@@ -172,6 +172,7 @@ impl App {
         let marks = SessionMarks {
             accounts: Arc::clone(&accounts),
             sessions: Arc::clone(&sessions),
+            refresh_tokens,
             reaches_sessions: role == Role::Gateway || sessions.shared(),
         };
         let audit = Audit::start(audit, Arc::clone(&clock));
@@ -195,7 +196,7 @@ impl App {
         let recovery = parts.recovery(&login);
         let keys = parts.signing_keys(signing_keys, sealer);
         let access_tokens = parts.access_tokens(&keys, &one_time);
-        let refresh_tokens = parts.refresh_tokens(&keys, refresh_tokens);
+        let refresh_tokens = parts.refresh_tokens(&keys);
         let personal_tokens = parts.personal_tokens(personal_tokens, &secret);
         let bearers = Bearers { keys: Arc::clone(&keys), access: Arc::clone(&access_tokens), personal: Arc::clone(&personal_tokens) };
         let writer = Writer {
@@ -258,9 +259,11 @@ impl App {
         let work = Work {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
+            refresh_tokens: Arc::clone(&self.marks.refresh_tokens),
             counters: Arc::clone(&self.counters),
             one_time: Arc::clone(&self.one_time),
             invitations: Arc::clone(&self.invitations),
+            signing_keys: Arc::clone(&self.signing_keys),
             audit: Arc::clone(&self.audit),
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),

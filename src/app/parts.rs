@@ -19,6 +19,7 @@ use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::OneTimeStore;
 use crate::throttle::Throttle;
+use crate::token::{AccessTokens, Assertions, PersonalTokenStore, PersonalTokens, RefreshTokens, SigningKeyStore, SigningKeys};
 use crate::token::{
     AccessTokens, Assertions, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
 };
@@ -120,6 +121,7 @@ impl Parts {
             audit: Arc::clone(&self.audit),
             outbox: Arc::clone(&self.outbox),
             clock: Arc::clone(&self.clock),
+            marks: self.marks.clone(),
             accounts_settings: self.settings.accounts.clone(),
             session_settings: self.settings.sessions,
         })
@@ -140,7 +142,7 @@ impl Parts {
     }
 
     pub(super) fn signing_keys(&self, store: Arc<dyn SigningKeyStore>, sealer: Sealer) -> Arc<SigningKeys> {
-        Arc::new(SigningKeys { store, sealer, clock: Arc::clone(&self.clock), settings: self.settings.tokens.clone() })
+        Arc::new(SigningKeys::new(store, sealer, Arc::clone(&self.clock), self.settings.tokens.clone()))
     }
 
     pub(super) fn access_tokens(&self, keys: &Arc<SigningKeys>, revoked: &Arc<dyn OneTimeStore>) -> Arc<AccessTokens> {
@@ -153,15 +155,16 @@ impl Parts {
         })
     }
 
-    pub(super) fn refresh_tokens(&self, keys: &Arc<SigningKeys>, store: Arc<dyn RefreshTokenStore>) -> Arc<RefreshTokens> {
+    pub(super) fn refresh_tokens(&self, keys: &Arc<SigningKeys>) -> Arc<RefreshTokens> {
         Arc::new(RefreshTokens {
-            store,
+            store: Arc::clone(&self.marks.refresh_tokens),
             keys: Arc::clone(keys),
             accounts: Arc::clone(&self.accounts),
             audit: Arc::clone(&self.audit),
             clock: Arc::clone(&self.clock),
             settings: self.settings.tokens.clone(),
             max_families: self.settings.sessions.max_per_user,
+            verify_email: self.settings.accounts.verify_email,
         })
     }
 
@@ -180,6 +183,6 @@ impl Parts {
     }
 
     pub(super) fn assertions(&self, keys: &Arc<SigningKeys>) -> Arc<Assertions> {
-        Arc::new(Assertions { keys: Arc::clone(keys), clock: Arc::clone(&self.clock), settings: self.settings.tokens.clone() })
+        Arc::new(Assertions::new(Arc::clone(keys), Arc::clone(&self.clock), self.settings.tokens.issuer.clone()))
     }
 }
