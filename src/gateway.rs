@@ -33,8 +33,10 @@ use crate::identity::Identity;
 use crate::logging;
 use crate::metrics::{self, Label as _, Metrics};
 use crate::parked_forms::ParkedForms;
+use crate::portal::cors::Cors;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
+use crate::routing;
 use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -68,6 +70,7 @@ struct Parts {
     parked_forms: Arc<ParkedForms>,
     routes: Routes,
     portal: axum::Router,
+    cors: Option<Cors>,
     error_pages: ErrorPages,
     /// For answers that a front proxy passes on.
     front_error_pages: ErrorPages,
@@ -170,6 +173,7 @@ impl Gateway {
             parked_forms: Arc::clone(&app.parked_forms),
             routes,
             portal,
+            cors: Cors::of(&settings),
             front_error_pages: settings.portal.url.as_ref().map_or_else(|| error_pages.clone(), |url| error_pages.at(&url.origin())),
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
@@ -266,6 +270,11 @@ impl Gateway {
         passage.decision = "own";
         passage.traced(|trace| trace.is_for_us(&parts.settings.server.prefix));
         passage.tally.own_page();
+        let request = exchange.req_header();
+        let preflight = parts.cors.as_ref().and_then(|cors| cors.preflight(&request.method, facts.target.path(), &request.headers));
+        if let Some(preflight) = preflight {
+            return Ok(preflight);
+        }
         let session = if own.page.needs_session { self.presence(&exchange.req_header().headers, facts).await } else { Presence::Nobody };
         if own.page.is_activity {
             passage.activity = parts.gate.note_activity(&session);
@@ -333,7 +342,10 @@ impl Gateway {
     }
 
     async fn refuse(&self, exchange: &mut Exchange, passage: &Passage, fault: &Fault) -> Result<()> {
-        let mut response = self.0.error_pages.render(fault, &exchange.req_header().headers, &passage.request_id);
+        // The API speaks JSON whatever is asked for.
+        let is_for_program = routing::is_api(asked_path(exchange, passage), &self.0.settings.server.prefix);
+        let headers = if is_for_program { &HeaderMap::new() } else { &exchange.req_header().headers };
+        let mut response = self.0.error_pages.render(fault, headers, &passage.request_id);
         if *fault == Fault::MethodNotAllowed {
             self.name_methods(&mut response);
         }
@@ -344,6 +356,9 @@ impl Gateway {
     async fn answer(&self, exchange: &mut Exchange, passage: &Passage, mut response: Response<Bytes>) -> Result<()> {
         if let Some(hsts) = self.hsts(passage) {
             response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+        }
+        if let Some(cors) = &self.0.cors {
+            cors.tell(asked_path(exchange, passage), &exchange.req_header().headers, response.headers_mut());
         }
         exchange::write(exchange, response).await
     }
@@ -556,6 +571,13 @@ fn fault_of(error: &Error) -> Option<Fault> {
         (ErrorType::InternalError, ErrorSource::Internal) => Some(Fault::Internal),
         _ => Some(Fault::BadGateway),
     }
+}
+
+/// The path, normalised, or as it was sent where it was not understood.
+fn asked_path<'a>(exchange: &'a Exchange, passage: &'a Passage) -> &'a [u8] {
+    let raw = exchange.req_header().raw_path();
+    let sent = || raw.split(|byte| *byte == b'?').next().unwrap_or_default();
+    passage.facts.as_ref().map_or_else(sent, |facts| facts.target.path())
 }
 
 /// A trusted proxy's `X-Request-Id` if it is a plain word, else a new one.

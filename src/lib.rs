@@ -51,6 +51,7 @@ pub mod target;
 pub mod telemetry;
 pub mod throttle;
 pub mod token;
+pub mod token_login;
 pub mod trace_context;
 mod work_queue;
 

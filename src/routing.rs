@@ -92,7 +92,7 @@ impl RoutingTable {
             let asset = below.starts_with(b"/assets/");
             return page(!asset, !asset && below != b"/session");
         }
-        if path.strip_prefix(b"/api").is_some_and(|rest| is_at_or_below(rest, self.prefix.as_bytes())) {
+        if is_api(path, &self.prefix) {
             return page(false, false);
         }
         if self.catches_mail && path == DEMO_MAIL.as_bytes() {
@@ -101,6 +101,12 @@ impl RoutingTable {
         let well_known: [&[u8]; 3] = [b"/.well-known/change-password", b"/.well-known/passkey-endpoints", b"/.well-known/jwks.json"];
         if well_known.contains(&path) { page(false, false) } else { None }
     }
+}
+
+/// Whether a normalised path is the API's.
+#[must_use]
+pub fn is_api(path: &[u8], prefix: &str) -> bool {
+    path.strip_prefix(b"/api").is_some_and(|rest| is_at_or_below(rest, prefix.as_bytes()))
 }
 
 fn serves_host(route: &Route, host: &Host) -> bool {

@@ -9,6 +9,7 @@ use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::{CounterStore, OneTimeStore, StoreError};
 use crate::telemetry::Telemetry;
+use crate::token::{RefreshTokenStore, SigningKeys};
 use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -46,9 +47,11 @@ struct Background {
 pub(super) struct Work {
     pub(super) marks: SessionMarks,
     pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) refresh_tokens: Arc<dyn RefreshTokenStore>,
     pub(super) counters: Arc<dyn CounterStore>,
     pub(super) one_time: Arc<dyn OneTimeStore>,
     pub(super) invitations: Arc<Invitations>,
+    pub(super) signing_keys: Arc<SigningKeys>,
     pub(super) audit: Arc<Audit>,
     pub(super) audit_retention: Duration,
     pub(super) clock: SharedClock,
@@ -134,9 +137,11 @@ impl Work {
         let now = self.clock.now();
         let done = [
             self.sessions.purge(now).await.map(|expired| self.marks.metrics.sessions_ended(SessionEnd::Expired, expired)),
+            self.refresh_tokens.purge(now).await,
             self.counters.purge(now).await,
             self.one_time.purge(now).await,
             self.invitations.tidy().await,
+            self.signing_keys.tend().await,
             self.audit.purge(now.minus(self.audit_retention)).await,
         ];
         done.into_iter().collect()

@@ -59,6 +59,8 @@ pub enum Action {
     InvitationCreation,
     /// An invitation was taken back.
     InvitationRevocation,
+    /// A refresh token was used that had been replaced.
+    RefreshTokenReuse,
     /// What a newer version recorded, before this one took its place again.
     #[serde(other)]
     Unknown,

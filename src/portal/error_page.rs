@@ -5,6 +5,7 @@
 use super::Visit;
 use super::accept;
 use super::assets::Look;
+use super::failure::Failure;
 use super::headers;
 use super::problem::Problem;
 use askama::Template as _;
@@ -166,6 +167,13 @@ fn problem(fault: &Fault, words: &Words, request_id: &str) -> http::Response<Byt
     match fault {
         Fault::Unauthorized { login_url, .. } => problem.with_login_url(login_url.clone()).response(),
         _ => problem.response(),
+    }
+}
+
+impl From<&Fault> for Failure {
+    fn from(fault: &Fault) -> Self {
+        let Words { status, code, title, detail } = fault.words();
+        Self { status, code, title, detail }
     }
 }
 

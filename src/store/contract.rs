@@ -7,6 +7,7 @@ mod invitations;
 mod one_time;
 mod outbox;
 mod races;
+mod refresh_tokens;
 mod remembered;
 mod search;
 

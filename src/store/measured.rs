@@ -9,7 +9,7 @@ use crate::invitation::{Invitation, InvitationStore};
 use crate::mail::{OutboxStore, Queued};
 use crate::metrics::{Metrics, StoreMeter};
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
-use crate::token::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Rotation, SealedKey, SigningKeyStore};
+use crate::token::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Renewal, Rotation, SealedKey, SigningKeyStore};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,8 +206,7 @@ measured! {
     /// Refresh tokens, measured.
     MeasuredRefreshTokens: RefreshTokenStore as "refresh_tokens" {
         create(token: &RefreshToken, max_families: usize, now: Timestamp) -> Result<(), StoreError>;
-        find(account: AccountId, id: Uuid, now: Timestamp) -> Result<Option<RefreshToken>, StoreError>;
-        rotate(id: Uuid, successor: &RefreshToken, grace: Duration, now: Timestamp) -> Result<Rotation, StoreError>;
+        rotate(renewal: &Renewal, grace: Duration, now: Timestamp) -> Result<Rotation, StoreError>;
         end(account: AccountId, family: Uuid) -> Result<bool, StoreError>;
         end_all(account: AccountId) -> Result<u64, StoreError>;
         end_outdated(account: AccountId, generation: u64) -> Result<u64, StoreError>;
