@@ -67,6 +67,8 @@ mod redirects;
 #[cfg(test)]
 mod redis_sessions;
 #[cfg(test)]
+mod refresh_tokens;
+#[cfg(test)]
 mod registration;
 #[cfg(test)]
 mod request_guard;
