@@ -11,7 +11,9 @@ pub(super) fn tokens(root: &mut Section<'_>, issuer: impl FnOnce() -> String) ->
     let settings = TokenSettings {
         access: section.read("access", Duration::from_mins(15), Field::positive_duration),
         refresh: section.read("refresh", Duration::from_hours(7 * 24), Field::positive_duration),
-        algorithm: section.read("algorithm", TokenAlgorithm::EdDsa, |field| field.word(&TokenAlgorithm::ALL.map(|algorithm| (algorithm.name(), algorithm)))),
+        algorithm: section.read("algorithm", TokenAlgorithm::EdDsa, |field| {
+            field.word(&TokenAlgorithm::ALL.map(|algorithm| (algorithm.name(), algorithm)))
+        }),
         issuer: section.optional("issuer", name).unwrap_or_else(issuer),
         audience: section.optional("audience", name).unwrap_or_else(|| "portcullis".to_owned()),
     };

@@ -9,6 +9,7 @@ mod outbox;
 mod races;
 mod remembered;
 mod search;
+mod signing_keys;
 
 use super::memory::MemorySessions;
 use super::mongo::server::MongoServer;

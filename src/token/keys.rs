@@ -24,7 +24,7 @@ pub(super) use claims::seconds;
 use jsonwebtoken::jwk::JwkSet;
 use jws::{Header, Jws};
 use key::Key;
-use keyring::{Due, KnownKey, Keyring, Purpose};
+use keyring::{Due, Keyring, KnownKey, Purpose};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;

@@ -1,1 +1,1 @@
-//! x
+//! Project Wycheproof's vectors, through our reading of tokens and our primitives. `tests/run` brings them.
