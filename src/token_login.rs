@@ -6,7 +6,7 @@ use crate::audit::{Action, Audit, Event, Outcome, Party};
 use crate::client::Client;
 use crate::login::{Credentials, Login, LoginError};
 use crate::store::StoreError;
-use crate::token::{AccessClaims, AccessError, AccessToken, AccessTokens, RefreshError, RefreshTokens};
+use crate::token::{AccessClaims, AccessError, AccessToken, AccessTokens, RefreshError, RefreshTokens, Renewed};
 use std::sync::Arc;
 
 /// The use case: turns a name and a password into tokens, and those into newer ones.
@@ -63,7 +63,7 @@ impl TokenLogin {
     /// # Errors
     /// See [`RefreshError`].
     pub async fn renew(&self, refresh_token: &str, client: &Client) -> Result<IssuedTokens, RefreshError> {
-        let (account, refresh) = self.refresh.renew(refresh_token, client).await?;
+        let Renewed { account, token: refresh, .. } = self.refresh.renew(refresh_token, client).await?;
         let access = self.access.issue(&account).await.map_err(RefreshError::Unavailable)?;
         Ok(IssuedTokens { account, access, refresh })
     }
@@ -82,7 +82,7 @@ impl TokenLogin {
         let party = party(&claims)?;
         self.access.revoke(&claims).await.map_err(AccessError::Unavailable)?;
         if let (Some(refresh_token), Some(account)) = (refresh_token, party.account) {
-            self.refresh.end_by(account, refresh_token, client).await.map_err(AccessError::Unavailable)?;
+            self.refresh.end_by(account, refresh_token).await.map_err(AccessError::Unavailable)?;
         }
         self.record(party, Action::Logout, client);
         Ok(())
@@ -95,11 +95,11 @@ impl TokenLogin {
         match self.stands(&account).await {
             Ok(true) => {}
             Ok(false) => {
-                self.refresh.end_by(account.id, &refresh, client).await?;
+                self.refresh.end_by(account.id, &refresh).await?;
                 return Err(LoginError::Invalid);
             }
             Err(error) => {
-                let _ = self.refresh.end_by(account.id, &refresh, client).await;
+                let _ = self.refresh.end_by(account.id, &refresh).await;
                 return Err(LoginError::Unavailable(error));
             }
         }

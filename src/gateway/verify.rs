@@ -7,9 +7,9 @@ mod front;
 use super::client::Peer;
 use super::decision::{Asked, Mode, Outcome, SignIn};
 use super::exchange::Facts;
+use super::identities::Introduction;
 use super::trace::Trace;
 use super::{Gateway, Passage, new_request_id, redirect, request_id};
-use crate::identity::Identity;
 use crate::metrics;
 use crate::policy::is_at_or_below;
 use crate::portal::error_page::Fault;
@@ -96,7 +96,7 @@ impl Gateway {
         });
         let as_it_stands = decision.counted();
         let response = match decision.outcome {
-            Outcome::Pass(pass) => self.yes(pass.identity.as_deref()),
+            Outcome::Pass(pass) => self.yes(pass.identity.as_ref()),
             Outcome::SignIn(sign_in) => self.to_login(told, sign_in),
             Outcome::Refuse(fault) => self.refuse_front(&fault, told.headers, told.request_id).response,
         };
@@ -131,11 +131,11 @@ impl Gateway {
 
     /// Every identity header, empty where nothing is known: some fronts replace only what they are given, and would leave
     /// the client's own.
-    fn yes(&self, identity: Option<&Identity>) -> Response<Bytes> {
+    fn yes(&self, identity: Option<&Introduction>) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for (name, value) in self.0.nobody.headers().chain(identity.into_iter().flat_map(Identity::headers)) {
+        for (name, value) in self.0.nobody.headers().chain(identity.into_iter().flat_map(Introduction::headers)) {
             if let Ok(name) = HeaderName::from_bytes(name) {
                 headers.insert(name, value.clone());
             }

@@ -33,7 +33,7 @@ pub(super) async fn submit(asking: Asking, JsonBody(body): JsonBody) -> Response
     };
     match asking.portal.app.token_login.renew(&token, &asking.client).await {
         Ok(issued) => tokens::renewed(&issued),
-        Err(RefreshError::Invalid) => INVALID_TOKEN.response(),
+        Err(RefreshError::Invalid | RefreshError::Reused) => INVALID_TOKEN.response(),
         Err(RefreshError::Unavailable(error)) => asking.outage(&error),
     }
 }
