@@ -214,7 +214,8 @@ impl App {
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
         let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
-        self.foundation.beside.take_up(self.housekeeping(), Arc::clone(&self.delivery), &self.telemetry).map_err(failed)
+        self.foundation.beside.take_up(self.housekeeping(), Arc::clone(&self.delivery)).map_err(failed)?;
+        self.telemetry.start().map_err(failed)
     }
 
     /// What is to be done beside requests.
@@ -231,14 +232,6 @@ impl App {
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),
         }
-    }
-
-    /// Ends what runs beside requests, though a request that is still running may hold the app: what it left is stored and
-    /// sent, as far as that goes in a few seconds.
-    pub async fn stop(&self) {
-        self.audit.flush().await;
-        let beside = Arc::clone(&self.foundation.beside);
-        let _ = tokio::task::spawn_blocking(move || beside.stop()).await;
     }
 
     /// The name of a thread beside requests that has ended although nobody told it to.

@@ -547,7 +547,7 @@ impl ProxyHttp for CurrentGateway {
     /// Phase 5: log.
     async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
-            tracing::warn!(event = "upstream_failed", request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
+            tracing::warn!(event = "upstream_failed", error = %error.etype().as_str(), context = ?error.context, "upstream failed");
             if let Some(route) = passage.route {
                 passage.tally.unanswered(passage.gateway.0.routes.meter(route));
             }

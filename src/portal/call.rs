@@ -153,7 +153,7 @@ impl Call {
         let html = match page.render() {
             Ok(html) => html,
             Err(error) => {
-                tracing::error!(event = "page_failed", %error, request_id = self.visit.request_id, "a page could not be rendered");
+                tracing::error!(event = "page_failed", %error, "a page could not be rendered");
                 return self.fault(&Fault::Internal);
             }
         };
@@ -195,7 +195,7 @@ impl Call {
 
     /// Notes that a store failed.
     pub(super) fn note(&self, error: &StoreError) {
-        tracing::error!(event = "store_failed", %error, request_id = self.visit.request_id, "a store failed");
+        tracing::error!(event = "store_failed", %error, request_id = %self.visit.request_id, "a store failed");
     }
 
     /// Sends the browser to one of our pages, given without the prefix.
