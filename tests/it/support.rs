@@ -20,6 +20,7 @@ pub mod program;
 pub mod raw;
 pub mod raw_h2;
 pub mod redis_server;
+pub mod scrape;
 pub mod served;
 pub mod upstream;
 
