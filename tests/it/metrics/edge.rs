@@ -8,7 +8,9 @@ use crate::support::gateway::{PASSWORD, TestGateway};
 use crate::support::raw::Raw;
 use crate::support::scrape::Scrape;
 use crate::support::upstream::EchoUpstream;
+use futures_util::stream;
 use http::Method;
+use std::convert::Infallible;
 
 const PAGE: (&str, &str) = ("accept", "text/html");
 
@@ -31,7 +33,7 @@ async fn every_request_that_goes_through_has_one_decision_and_own_pages_have_non
     let upstream = EchoUpstream::start().await;
     upstream.serve("/public/broken", 500, &[], "");
     upstream.serve("/public/missing", 404, &[], "");
-    let gateway = counting(&upstream).user("alice", &[]).start().await;
+    let gateway = counting(&upstream).set("SERVER__LIMITS__PROXIED_BODY", "1024").user("alice", &[]).start().await;
     let mut alice = signed_in(&gateway, "alice").await;
     let before = Scrape::of(&gateway).await;
 
@@ -50,6 +52,10 @@ async fn every_request_that_goes_through_has_one_decision_and_own_pages_have_non
     ] {
         assert_eq!(open(&mut alice, &gateway, host, path).await, status, "{host}{path}");
     }
+    let large = format!("{}/public/upload", gateway.origin_as("app.test")).parse().unwrap();
+    let answer =
+        alice.send(Method::POST, &large, &[], reqwest::Body::wrap_stream(stream::iter([Ok::<_, Infallible>(vec![0_u8; 2048])]))).await;
+    assert_eq!(answer.status, 413, "larger than was said, which is no failure of the application");
     let mut nobody = Agent::new();
     assert_eq!(open(&mut nobody, &gateway, "app.test", "/wiki").await, 302);
     let url = format!("{}/wiki", gateway.origin_as("app.test")).parse().unwrap();
@@ -61,7 +67,7 @@ async fn every_request_that_goes_through_has_one_decision_and_own_pages_have_non
 
     let decisions = expected(&[
         ("decision=\"allow\",mode=\"proxy\"", 2),
-        ("decision=\"public\",mode=\"proxy\"", 3),
+        ("decision=\"public\",mode=\"proxy\"", 4),
         ("decision=\"forbidden\",mode=\"proxy\"", 1),
         ("decision=\"not_found\",mode=\"proxy\"", 2),
         ("decision=\"redirect\",mode=\"proxy\"", 1),
