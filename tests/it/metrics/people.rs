@@ -1,6 +1,6 @@
 //! What is counted of people: signing in and out, making accounts, forgotten passwords, and whoever tries too often.
 
-use super::{changes, counting, expected};
+use super::{changes, expected, site};
 use crate::support::agent::Answer;
 use crate::support::browser::Browser;
 use crate::support::gateway::{PASSWORD, TestGateway};
@@ -37,7 +37,7 @@ async fn submit(browser: &mut Browser, page: &str, fields: &[(&str, &str)]) -> A
 #[tokio::test(flavor = "multi_thread")]
 async fn each_attempt_to_sign_in_is_counted_by_how_it_ended() {
     let upstream = EchoUpstream::start().await;
-    let gateway = counting(&upstream).limited().manual_clock().user("alice", &[]).user("bob", &[]).user("carol", &[]).start().await;
+    let gateway = site(&upstream).limited().manual_clock().user("alice", &[]).user("bob", &[]).user("carol", &[]).start().await;
     gateway.app().administration.lock("carol").await.unwrap();
     let before = Scrape::of(&gateway).await;
     assert_eq!(login(&gateway, "203.0.113.1", "alice", PASSWORD).await, 200);
@@ -67,7 +67,7 @@ async fn each_attempt_to_sign_in_is_counted_by_how_it_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_registration_is_counted_by_how_it_ended() {
     let upstream = EchoUpstream::start().await;
-    let gateway = counting(&upstream).limited().user("alice", &[]).start().await;
+    let gateway = site(&upstream).limited().user("alice", &[]).start().await;
     let before = Scrape::of(&gateway).await;
     let register = async |username: &str, email: &str, password: &str| {
         post(&gateway, "203.0.113.1", "/auth/register", json!({ "username": username, "email": email, "password": password })).await
@@ -96,7 +96,7 @@ async fn each_registration_is_counted_by_how_it_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_stage_of_a_reset_is_counted_and_so_is_each_mail() {
     let upstream = EchoUpstream::start().await;
-    let gateway = counting(&upstream).set("ACCOUNTS__RESET__REQUESTS_PER_HOUR", "1").user("alice", &[]).start().await;
+    let gateway = site(&upstream).set("ACCOUNTS__RESET__REQUESTS_PER_HOUR", "1").user("alice", &[]).start().await;
     let mut mailbox = Mailbox::of(&gateway);
     submit(&mut browser(&gateway), "/auth/login", &[("username", "alice"), ("password", PASSWORD)]).await;
     assert!(mailbox.next().await.subject.contains("sign-in"), "a browser that was not seen before");
@@ -136,7 +136,7 @@ async fn each_stage_of_a_reset_is_counted_and_so_is_each_mail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_session_that_ends_is_counted_by_why() {
     let upstream = EchoUpstream::start().await;
-    let gateway = counting(&upstream).user("alice", &[]).user("bob", &[]).start().await;
+    let gateway = site(&upstream).user("alice", &[]).user("bob", &[]).start().await;
     let app = gateway.app();
     let sign_in = async |browser: &mut Browser, username: &str| {
         let answer = submit(browser, "/auth/login?switch", &[("username", username), ("password", PASSWORD)]).await;
