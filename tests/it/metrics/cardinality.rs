@@ -10,8 +10,7 @@ use futures_util::future::join_all;
 
 /// Requests in all, and how they come.
 const REQUESTS: u64 = 100_000;
-const CONNECTIONS: u64 = 8;
-const PIPELINED: u64 = 50;
+const CONNECTIONS: u64 = 20;
 /// Those after which the gateway closes the connection.
 const CLOSING: u64 = 500;
 
@@ -74,12 +73,9 @@ impl Words {
 
 async fn talk(gateway: &TestGateway, words: &mut Words) {
     let mut raw = gateway.raw().await;
-    for _ in 0..REQUESTS / CONNECTIONS / PIPELINED {
-        let batch: String = (0..PIPELINED).map(|_| words.request()).collect();
-        raw.send(batch).await;
-        for _ in 0..PIPELINED {
-            raw.response().await;
-        }
+    for _ in 0..REQUESTS / CONNECTIONS {
+        raw.send(words.request()).await;
+        raw.response().await;
     }
     for _ in 0..CLOSING / CONNECTIONS {
         let answer = Raw::exchange(gateway.address(), words.last_request()).await;

@@ -9,13 +9,15 @@ use crate::support::scrape::Scrape;
 use crate::support::upstream::EchoUpstream;
 use std::time::Instant;
 
+const SECRET: &str = "not-much-of-a-secret-but-long-enough-for-tests";
+
 /// contract 8: a store that is cut off
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_away_leaves_its_numbers_out_and_is_counted_as_failing() {
     let (upstream, redis) = (EchoUpstream::start().await, RedisServer::start());
     let network = FaultProxy::start(redis.port()).await;
     let url = format!("redis://127.0.0.1:{}", network.port());
-    let gateway = counting(&upstream).set("STORES__SESSIONS", &url).user("alice", &[]).start().await;
+    let gateway = counting(&upstream).set("SECRET", SECRET).set("STORES__SESSIONS", &url).user("alice", &[]).start().await;
     let mut browser = gateway.browser();
     let site = gateway.origin_as("app.test");
     browser.sign_in(&format!("{site}/wiki"), "alice", PASSWORD).await;
