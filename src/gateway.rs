@@ -548,7 +548,8 @@ impl ProxyHttp for CurrentGateway {
     async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
             tracing::warn!(event = "upstream_failed", error = %error.etype().as_str(), context = ?error.context, "upstream failed");
-            if let Some(route) = passage.route {
+            let is_upstreams = fault_of(error).is_some_and(|fault| fault.is_upstreams());
+            if let Some(route) = passage.route.filter(|_| is_upstreams) {
                 passage.tally.unanswered(passage.gateway.0.routes.meter(route));
             }
         }

@@ -22,6 +22,7 @@ pub mod program;
 pub mod raw;
 pub mod raw_h2;
 pub mod redis_server;
+pub mod scrape;
 pub mod secrets;
 pub mod served;
 pub mod upstream;
