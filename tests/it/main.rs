@@ -69,6 +69,8 @@ mod redis_sessions;
 #[cfg(test)]
 mod registration;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod request_guard;
 #[cfg(test)]
 mod requirements;
