@@ -109,7 +109,7 @@ async fn limits_pages_and_accounts_follow_the_configuration() {
     assert!(login.contains("Portcullis") && browser.open("/auth/register").await.status == 404);
     assert_eq!(Raw::exchange(gateway.address(), get(&format!("/{}", "x".repeat(3000)))).await.status(), 200);
     let more = "ui: { title: Castle, accent: '#0a7' }\naccounts: { registration: open }\nemail: { transport: 'file:mails' }\n\
-                server: { prefix: /gate, limits: { header: 2KiB, connections: 2 }, methods: [GET, POST] }";
+                server: { prefix: /gate, limits: { header: 2KiB }, methods: [GET, POST] }";
     let reloaded = gateway.reload_with(marked(&upstream, "two", "") + more).await;
     assert_eq!(reloaded, Reloaded { later: vec![] });
     assert_eq!(Raw::exchange(gateway.address(), get(&format!("/{}", "x".repeat(3000)))).await.status(), 414);
@@ -133,14 +133,24 @@ async fn limits_pages_and_accounts_follow_the_configuration() {
         }
     })
     .await;
+}
+
+/// `server.limits.connections`: those that are open stay
+#[tokio::test(flavor = "multi_thread")]
+async fn another_limit_of_connections_holds_for_new_ones() {
+    let upstream = EchoUpstream::start().await;
+    let gateway = TestGateway::with(marked(&upstream, "one", "")).start().await;
     let (mut one, mut two) = (gateway.raw().await, gateway.raw().await);
     for raw in [&mut one, &mut two] {
-        // The browser's own connections are closed by and by.
-        while !(raw.try_send(get("/")).await && raw.try_response().await.is_some()) {
-            *raw = gateway.raw().await;
-        }
+        raw.send(get("/")).await;
+        assert_eq!(raw.response().await.status(), 200);
     }
-    assert_eq!(gateway.raw().await.closed().await, 0, "the third one");
+    gateway.reload_with(marked(&upstream, "two", "") + "server: { limits: { connections: 1 } }").await;
+    assert_eq!(gateway.raw().await.closed().await, 0);
+    two.send(get("/")).await;
+    assert_eq!(two.response().await.status(), 200);
+    gateway.reload_with(marked(&upstream, "three", "") + "server: { limits: { connections: 3 } }").await;
+    assert_eq!(Raw::exchange(gateway.address(), get("/")).await.status(), 200);
 }
 
 /// A route that leads to the sample application needs no restart.
@@ -203,5 +213,6 @@ async fn what_was_in_force_before_is_forgotten_once_nothing_uses_it() {
     .await;
     assert!(last.strong_count() > 0 && Arc::ptr_eq(&last.upgrade().unwrap().accounts, &gateway.app().accounts));
     let mut browser = gateway.browser();
-    assert_eq!(browser.sign_in("/x", "ann", PASSWORD).await.header("x-mark"), Some("50"));
+    browser.sign_in("/auth/account", "ann", PASSWORD).await;
+    assert_eq!(browser.open("/x").await.header("x-mark"), Some("50"));
 }

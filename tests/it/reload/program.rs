@@ -26,11 +26,10 @@ impl Site {
     }
 
     fn write(&self, more: &str) {
-        self.write_whole(&configuration(&self.upstream, "0s", more));
-    }
-
-    fn write_whole(&self, configuration: &str) {
-        std::fs::write(self.folder.path().join("portcullis.yaml"), configuration).unwrap();
+        // Whole or not at all: the program may be reading.
+        let (new, path) = (self.folder.path().join("new.yaml"), self.folder.path().join("portcullis.yaml"));
+        std::fs::write(&new, configuration(&self.upstream, "0s", more)).unwrap();
+        std::fs::rename(new, path).unwrap();
     }
 
     async fn status_of(&self, path: &str) -> u16 {
@@ -46,7 +45,7 @@ impl Site {
 
     /// What the log says of requests for this path.
     fn lines<'a>(log: &'a str, path: &str) -> Vec<&'a str> {
-        log.lines().filter(|line| line.contains(&format!("path={path}"))).collect()
+        log.lines().filter(|line| line.contains(&format!("path=\"{path}\""))).collect()
     }
 }
 
