@@ -1,12 +1,14 @@
-//! The admin listener: whether the process lives, whether it is ready, and which version it is.
+//! The admin listener: whether the process lives, whether it is ready, which version it is, and its metrics.
 //! Never served on the public listeners.
 
 use crate::clock::Stopwatch;
+use crate::metrics::TEXT_FORMAT;
 use crate::server::{Listener, Live, Socket};
 use crate::store::StoreError;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
@@ -70,6 +72,7 @@ pub async fn serve(listener: Listener, live: Arc<Live>, mut stop: watch::Receive
         .route("/livez", get(liveness))
         .route("/readyz", get(readiness))
         .route("/version", get(version))
+        .route("/metrics", get(metrics))
         .with_state(live);
     let stopped = async move {
         let _ = stop.wait_for(|stop| *stop).await;
@@ -106,6 +109,17 @@ async fn readiness(State(live): State<Arc<Live>>, RawQuery(query): RawQuery) -> 
     });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, serving, users: users_word, sessions: sessions_word, checks })).into_response()
+}
+
+/// The metrics, in Prometheus' text format 0.0.4.
+async fn metrics(State(live): State<Arc<Live>>) -> Response {
+    match live.app().scrape().await {
+        Ok(text) => ([(CONTENT_TYPE, format!("{TEXT_FORMAT}; charset=utf-8"))], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be written down");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 async fn version() -> impl IntoResponse {

@@ -15,6 +15,7 @@ mod joined;
 mod parking;
 mod routes;
 mod session_watch;
+mod tally;
 mod upstream;
 mod verify;
 
@@ -28,6 +29,7 @@ use crate::app::App;
 use crate::config::{ServerSettings, Settings};
 use crate::gate::{Activity, Gate};
 use crate::identity::Identity;
+use crate::metrics::{self, Label as _, Metrics};
 use crate::parked_forms::ParkedForms;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
@@ -47,6 +49,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use routes::{Own, Way};
 use std::sync::Arc;
 use std::time::Instant;
+use tally::Tally;
 pub use upstream::Pool;
 use upstream::Server;
 use verify::Question;
@@ -69,6 +72,7 @@ struct Parts {
     nobody: Identity,
     hsts: Option<HeaderValue>,
     allow: Option<HeaderValue>,
+    metrics: Arc<Metrics>,
 }
 
 /// One request on its way: what is known of it so far.
@@ -88,6 +92,7 @@ pub struct Passage {
     body: u64,
     upgrade: bool,
     decision: &'static str,
+    tally: Tally,
     line: access_log::Line,
 }
 
@@ -109,6 +114,7 @@ impl Gateway {
             nobody: Identity::nobody(&settings.identity),
             hsts: headers::hsts(&settings),
             allow: HeaderValue::from_str(&methods).ok(),
+            metrics: Arc::clone(&app.metrics),
             settings,
         }))
     }
@@ -132,7 +138,13 @@ impl Gateway {
 
     /// The answer to what never became a request.
     fn refusal(&self, fault: &Fault, headers: &HeaderMap) -> Response<Bytes> {
+        self.0.metrics.requests_total[(metrics::Mode::Proxy, metrics::Decision::refused_with(fault.status()))].inc();
         self.0.error_pages.render(fault, headers, &new_request_id())
+    }
+
+    /// Counts a connection as open until what is returned is dropped.
+    fn connected(&self) -> metrics::OpenConnection {
+        self.0.metrics.connection()
     }
 
     /// Decides on a request: it is answered here (`Err` where it is refused), or goes on.
@@ -149,12 +161,15 @@ impl Gateway {
             return Err(Fault::UnknownHost);
         }
         if let Some(location) = self.https_instead(exchange, &facts) {
-            passage.decision = "redirect";
+            passage.decided(metrics::Decision::Redirect);
             return Ok(Some(redirect(308, &location)));
         }
         match parts.routes.find(&facts)? {
             Way::Own(own) => self.own_page(exchange, passage, &facts, own).await.map(Some),
-            Way::Redirect(location) => Ok(Some(redirect(302, &location))),
+            Way::Redirect(location) => {
+                passage.decided(metrics::Decision::Redirect);
+                Ok(Some(redirect(302, &location)))
+            }
             Way::Route(route) => self.pass_on(exchange, passage, &facts, route).await,
         }
     }
@@ -184,6 +199,7 @@ impl Gateway {
     async fn own_page(&self, exchange: &mut Exchange, passage: &mut Passage, facts: &Facts, own: Own) -> Result<Response<Bytes>, Fault> {
         let parts = &self.0;
         passage.decision = "own";
+        passage.tally.own_page();
         let session = if own.page.needs_session { self.presence(&exchange.req_header().headers, facts).await } else { Presence::Nobody };
         if own.page.is_activity {
             passage.activity = parts.gate.note_activity(&session);
@@ -211,7 +227,7 @@ impl Gateway {
         passage.route = Some(route);
         let decision = self.judge(Asked { facts, headers: &exchange.req_header().headers, route, mode: Mode::Proxy }).await;
         passage.names_methods = decision.names_methods;
-        passage.decision = decision.verdict.name();
+        passage.decided(decision.counted());
         match decision.outcome {
             Outcome::Pass(pass) => {
                 // What is public goes on without a session, so it outlives one, too.
@@ -268,6 +284,15 @@ impl Gateway {
     }
 }
 
+impl Passage {
+    /// Notes and counts what was decided on a request that goes through us; only the first time.
+    fn decided(&mut self, decision: metrics::Decision) {
+        if self.tally.decided(metrics::Mode::Proxy, decision) {
+            self.decision = decision.value();
+        }
+    }
+}
+
 #[async_trait]
 impl ProxyHttp for CurrentGateway {
     type CTX = Passage;
@@ -275,9 +300,11 @@ impl ProxyHttp for CurrentGateway {
     fn new_ctx(&self) -> Passage {
         let gateway = self.of_this_exchange();
         let access_log = gateway.0.settings.log.access;
+        let started = Instant::now();
         Passage {
+            started,
+            tally: Tally::begin(Arc::clone(&gateway.0.metrics), started),
             gateway,
-            started: Instant::now(),
             request_id: String::new(),
             facts: None,
             route: None,
@@ -319,6 +346,7 @@ impl ProxyHttp for CurrentGateway {
                 Ok(false)
             }
             Err(fault) => {
+                passage.decided(metrics::Decision::refused_with(fault.status()));
                 if fault.is_malformed_request() {
                     exchange.set_keepalive(None);
                 }
@@ -403,6 +431,7 @@ impl ProxyHttp for CurrentGateway {
         exchange::speak_the_clients_version(exchange, response);
         let Some(route) = passage.route else { return Ok(()) };
         let gateway = &passage.gateway;
+        passage.tally.answered(gateway.0.routes.meter(route), response.status);
         rewrite_response(response, gateway.0.routes.route(route), passage.private, gateway.hsts(passage))
     }
 
@@ -450,6 +479,9 @@ impl ProxyHttp for CurrentGateway {
     async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
             tracing::warn!(request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
+            if let Some(route) = passage.route {
+                passage.tally.unanswered(passage.gateway.0.routes.meter(route));
+            }
         }
         access_log::write(exchange, passage);
     }
