@@ -13,6 +13,7 @@ pub mod admin;
 pub mod administration;
 pub mod app;
 pub mod audit;
+pub mod certificate;
 pub mod cli;
 pub mod client;
 pub mod clock;

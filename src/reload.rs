@@ -3,6 +3,7 @@
 
 use crate::config::{Loaded, Report};
 use crate::logging::Logging;
+use crate::metrics::ReloadResult;
 use crate::server::Live;
 use std::fmt;
 use std::sync::Arc;
@@ -90,7 +91,7 @@ impl Reloader {
             return Err(NotReloaded::Stopping);
         }
         let taken_up = self.take_up(read).await;
-        self.live.note_reload(taken_up.is_ok());
+        self.live.note_reload(if taken_up.is_ok() { ReloadResult::Success } else { ReloadResult::Failure });
         taken_up
     }
 

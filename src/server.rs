@@ -17,6 +17,7 @@ use crate::admin;
 use crate::app::App;
 use crate::config::ListenAddress;
 use crate::gateway::Connections;
+use crate::metrics::Metrics;
 use live::Fixed;
 use std::sync::Arc;
 use tls::Certificates;
@@ -55,7 +56,9 @@ impl std::error::Error for StartError {}
 pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartError> {
     let settings = app.settings.clone();
     let tls = settings.server.tls.as_ref();
-    let certificates = tls.map(|tls| Certificates::load(&tls.certificates)).transpose().map_err(StartError)?.map(Arc::new);
+    let read = tls.map(|tls| Certificates::load(&tls.certificates)).transpose().map_err(StartError)?;
+    tell_ends(&app.metrics, read.as_ref())?;
+    let certificates = read.map(|read| Arc::new(read.certificates));
     let acceptor = certificates.clone().map(tls::acceptor).transpose().map_err(StartError)?;
     let mut listeners = bind_all(&settings.server.listen, None)?;
     if let (Some(tls), Some(acceptor)) = (tls, acceptor) {
@@ -82,6 +85,12 @@ pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartErr
         tokio::spawn(admin::serve(listener, live.clone(), admin_stopping));
     }
     Ok(Running { live, addresses, admin, ext_authz, stop_accepting, stop_admin, listeners })
+}
+
+/// Has the metrics tell until when these certificates are valid, and of no others.
+fn tell_ends(metrics: &Metrics, read: Option<&tls::Read>) -> Result<(), StartError> {
+    let ends = read.iter().flat_map(|read| &read.ends).map(|(name, end)| (name.as_str(), *end));
+    metrics.certificates(ends).map_err(|error| StartError(format!("the metrics of certificates cannot be made: {error}")))
 }
 
 fn bind_all(addresses: &[ListenAddress], tls: Option<&Arc<tls::Acceptor>>) -> Result<Vec<Listener>, StartError> {

@@ -1,12 +1,13 @@
 //! What of a running gateway changes when its configuration does: all at once, or nothing. Listeners, stores and threads are
 //! no part of it.
 
-use super::StartError;
 use super::listener::Tracker;
-use super::tls::Certificates;
+use super::tls::{self, Certificates};
+use super::{StartError, tell_ends};
 use crate::app::App;
 use crate::config::Settings;
 use crate::gateway::{CurrentGateway, Gateway, Routes, wants_sample};
+use crate::metrics::ReloadResult;
 use crate::portal::{self, Portal};
 use crate::sample;
 use arc_swap::ArcSwap;
@@ -95,9 +96,10 @@ impl Live {
         let made = tokio::task::spawn_blocking(move || Next::make(&former, settings, sample_at, &serving)).await;
         let next = made.map_err(|error| StartError(format!("the new configuration cannot be taken up: {error}")))??;
         next.app.start().map_err(|error| StartError(error.to_string()))?;
+        tell_ends(&next.app.metrics, next.tls.as_ref())?;
         // From here on nothing fails.
-        if let (Some(certificates), Some(next)) = (&self.certificates, &next.certificates) {
-            certificates.replace(next);
+        if let (Some(certificates), Some(read)) = (&self.certificates, &next.tls) {
+            certificates.replace(&read.certificates);
         }
         self.connections.set_limit(next.app.settings.server.limits.connections);
         self.gateway.replace(next.gateway);
@@ -105,9 +107,10 @@ impl Live {
         Ok(later)
     }
 
-    /// Notes how an attempt to change the configuration ended.
-    pub fn note_reload(&self, succeeded: bool) {
-        self.refused.store(!succeeded, Ordering::Release);
+    /// Notes and counts how an attempt to change the configuration ended.
+    pub fn note_reload(&self, result: ReloadResult) {
+        self.refused.store(result == ReloadResult::Failure, Ordering::Release);
+        self.app().metrics.config_reloaded(result);
     }
 
     /// Whether the last attempt to change the configuration came to nothing.
@@ -142,15 +145,15 @@ impl Live {
 struct Next {
     app: Arc<App>,
     gateway: Gateway,
-    certificates: Option<Certificates>,
+    tls: Option<tls::Read>,
 }
 
 impl Next {
     fn make(former: &App, settings: Settings, sample: Option<SocketAddr>, serving: &Gateway) -> Result<Self, StartError> {
         let app = former.reconfigured(Arc::new(settings)).map_err(|error| StartError(error.to_string()))?;
         let tls = app.settings.server.tls.as_ref();
-        let certificates = tls.map(|tls| Certificates::load(&tls.certificates)).transpose().map_err(StartError)?;
-        Ok(Self { gateway: gateway(&app, sample, Some(serving))?, certificates, app })
+        let tls = tls.map(|tls| Certificates::load(&tls.certificates)).transpose().map_err(StartError)?;
+        Ok(Self { gateway: gateway(&app, sample, Some(serving))?, tls, app })
     }
 }
 

@@ -1,6 +1,8 @@
 //! TLS towards clients: certificates by the names in them, HTTP/2 and HTTP/1.1 by ALPN. TLS 1.2 and 1.3; no early data,
 //! which could be replayed.
 
+use crate::certificate::Validity;
+use crate::clock::Timestamp;
 use crate::config::CertificateFiles;
 use arc_swap::ArcSwap;
 pub use pingora::listeners::tls::Acceptor;
@@ -10,6 +12,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What accepts TLS connections with whatever certificates there are at that moment.
@@ -30,14 +33,29 @@ pub fn acceptor(certificates: Arc<Certificates>) -> Result<Acceptor, String> {
 #[derive(Debug)]
 pub struct Certificates(ArcSwap<Vec<Arc<CertifiedKey>>>);
 
+/// Certificates and until when they are valid, as they were read.
+pub struct Read {
+    /// What handshakes take.
+    pub certificates: Certificates,
+    /// For each name of a certificate, when the first one of that name ends.
+    pub ends: BTreeMap<String, Timestamp>,
+}
+
 impl Certificates {
     /// Reads these files.
     ///
     /// # Errors
     /// One sentence about the file that cannot be used.
-    pub fn load(files: &[CertificateFiles]) -> Result<Self, String> {
-        let keys = files.iter().map(|files| certified_key(files).map(Arc::new)).collect::<Result<_, _>>()?;
-        Ok(Self(ArcSwap::from_pointee(keys)))
+    pub fn load(files: &[CertificateFiles]) -> Result<Read, String> {
+        let (mut keys, mut ends) = (Vec::with_capacity(files.len()), BTreeMap::new());
+        for files in files {
+            let key = certified_key(files)?;
+            if let Some(Validity { name, until }) = key.cert.first().and_then(|leaf| Validity::of(leaf, &files.certificate)) {
+                ends.entry(name).and_modify(|first: &mut Timestamp| *first = until.min(*first)).or_insert(until);
+            }
+            keys.push(Arc::new(key));
+        }
+        Ok(Read { certificates: Self(ArcSwap::from_pointee(keys)), ends })
     }
 
     /// From now on those of `other`.

@@ -75,6 +75,8 @@ mod refresh_tokens;
 #[cfg(test)]
 mod registration;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod request_guard;
 #[cfg(test)]
 mod requirements;
