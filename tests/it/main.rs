@@ -53,6 +53,8 @@ mod mail;
 #[cfg(test)]
 mod mongo_accounts;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod parked_forms;
