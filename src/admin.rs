@@ -1,12 +1,14 @@
-//! The admin listener: whether the process lives, whether it is ready, and which version it is.
+//! The admin listener: whether the process lives, whether it is ready, which version it is, and its metrics.
 //! Never served on the public listeners.
 
 use crate::app::App;
+use crate::metrics::TEXT_FORMAT;
 use crate::server::{Listener, Socket};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ pub async fn serve(listener: Listener, app: Arc<App>, draining: Arc<AtomicBool>,
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readiness))
         .route("/version", get(version))
+        .route("/metrics", get(metrics))
         .with_state(Admin { app, draining });
     let stopped = async move {
         let _ = stop.wait_for(|stop| *stop).await;
@@ -64,6 +67,17 @@ async fn readiness(State(admin): State<Admin>) -> impl IntoResponse {
     let ready = serving && users && sessions;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, serving, users: word(users), sessions: word(sessions) }))
+}
+
+/// The metrics, in Prometheus' text format 0.0.4.
+async fn metrics(State(admin): State<Admin>) -> Response {
+    match admin.app.scrape().await {
+        Ok(text) => ([(CONTENT_TYPE, format!("{TEXT_FORMAT}; charset=utf-8"))], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be written down");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 async fn version() -> impl IntoResponse {

@@ -5,6 +5,7 @@
 mod background;
 mod parts;
 pub mod reach;
+mod scrape;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
@@ -20,6 +21,7 @@ use crate::login::Login;
 use crate::mail::{
     CatcherTransport, Delivery, FileTransport, LogTransport, MailCatcher, Outbox, OutboxStore, SmtpTransport, Transport, Writer,
 };
+use crate::metrics::Metrics;
 use crate::parked_forms::{ParkedForms, SENDER_KNOWN_FOR};
 use crate::profile::Profile;
 use crate::recovery::Recovery;
@@ -27,6 +29,9 @@ use crate::registration::Registration;
 use crate::sealing::Sealer;
 use crate::session::{CookieKey, SessionStore};
 use crate::session_marks::SessionMarks;
+use crate::store::measured::{
+    MeasuredAccounts, MeasuredAudit, MeasuredCounters, MeasuredInvitations, MeasuredOneTime, MeasuredOutbox, MeasuredSessions,
+};
 use crate::store::memory::{MemoryCounters, MemoryOneTime, MemorySessions};
 use crate::store::mongo::{MongoAccounts, MongoAudit, MongoDatabase, MongoInvitations, MongoOutbox};
 use crate::store::redis::{Link, RedisCounters, RedisOneTime, RedisSessions};
@@ -91,6 +96,9 @@ pub struct App {
     pub delivery: Arc<Delivery>,
     /// Where the demo's mails are.
     pub mail_catcher: Option<Arc<MailCatcher>>,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
+    scraping: tokio::sync::Mutex<()>,
     background: Mutex<Vec<Background>>,
 }
 
@@ -143,18 +151,22 @@ impl App {
     }
 
     fn open_as(role: Role, settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
+        let metrics = Metrics::new().map_err(|error| OpenError(format!("cannot make the metrics: {error}")))?;
         let mut databases = Databases::default();
-        let UserStores { accounts, letters, audit, invitations } = open_user_stores(&settings.stores.users, &mut databases)?;
-        let SessionStores { sessions, counters, one_time } = open_session_stores(role, &settings, &mut databases)?;
+        let UserStores { accounts, letters, audit, invitations } =
+            open_user_stores(&settings.stores.users, &mut databases)?.measured_by(&metrics)?;
+        let opened = open_session_stores(role, &settings, &mut databases, &metrics)?;
+        let SessionStores { sessions, counters, one_time } = opened.measured_by(&metrics)?;
         let secret = secret::resolve(&settings.secret)?;
-        let hasher =
-            Hasher::start(settings.accounts.hash).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))?;
+        let hasher = Hasher::start(settings.accounts.hash, Arc::clone(&metrics))
+            .map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))?;
         let marks = SessionMarks {
             accounts: Arc::clone(&accounts),
             sessions: Arc::clone(&sessions),
+            metrics: Arc::clone(&metrics),
             reaches_sessions: role == Role::Gateway || sessions.shared(),
         };
-        let audit = Audit::start(audit, Arc::clone(&clock));
+        let audit = Audit::start(audit, Arc::clone(&clock), Arc::clone(&metrics));
         let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
         let sealer = Sealer::derive(&secret, settings.secret_previous.as_ref());
         let outbox = Outbox::new(Arc::clone(&letters), Arc::clone(&clock), sealer);
@@ -167,9 +179,10 @@ impl App {
             outbox: Arc::clone(&outbox),
             audit: Arc::clone(&audit),
         });
-        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone()));
+        let throttle = Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone(), Arc::clone(&metrics));
+        let throttle = Arc::new(throttle);
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
-        let parts = Parts { settings, clock, accounts, sessions, marks, hasher, tokens, outbox, audit, lockout, throttle };
+        let parts = Parts { settings, clock, accounts, sessions, marks, hasher, tokens, outbox, audit, lockout, throttle, metrics };
 
         let (login, email_confirmation, invitations) = (parts.login(), parts.email_confirmation(), parts.invitations(invitations));
         let recovery = parts.recovery(&login);
@@ -190,7 +203,7 @@ impl App {
             ParkedForms { sessions: Arc::clone(&parts.sessions), store: Arc::clone(&one_time), clock: Arc::clone(&parts.clock) };
         Ok(Arc::new(Self {
             parked_forms: Arc::new(parked_forms),
-            delivery: Delivery::new(Arc::clone(&parts.outbox), writer, transport, Arc::clone(&parts.clock)),
+            delivery: Delivery::new(Arc::clone(&parts.outbox), writer, transport, Arc::clone(&parts.metrics)),
             cookie_key: CookieKey::derive(&secret, parts.settings.secret_previous.as_ref()),
             registration: parts.registration(&invitations, &email_confirmation),
             profile: parts.profile(),
@@ -213,6 +226,8 @@ impl App {
             throttle: parts.throttle,
             audit: parts.audit,
             outbox: parts.outbox,
+            metrics: parts.metrics,
+            scraping: tokio::sync::Mutex::default(),
             background: Mutex::default(),
         }))
     }
@@ -278,6 +293,27 @@ struct SessionStores {
     one_time: Arc<dyn OneTimeStore>,
 }
 
+impl UserStores {
+    fn measured_by(self, metrics: &Metrics) -> Result<Self, StoreError> {
+        Ok(Self {
+            accounts: MeasuredAccounts::over(self.accounts, metrics)?,
+            letters: MeasuredOutbox::over(self.letters, metrics)?,
+            audit: MeasuredAudit::over(self.audit, metrics)?,
+            invitations: MeasuredInvitations::over(self.invitations, metrics)?,
+        })
+    }
+}
+
+impl SessionStores {
+    fn measured_by(self, metrics: &Metrics) -> Result<Self, StoreError> {
+        Ok(Self {
+            sessions: MeasuredSessions::over(self.sessions, metrics)?,
+            counters: MeasuredCounters::over(self.counters, metrics)?,
+            one_time: MeasuredOneTime::over(self.one_time, metrics)?,
+        })
+    }
+}
+
 fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserStores, StoreError> {
     match kind {
         UserStore::Sqlite(path) => {
@@ -301,7 +337,12 @@ fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserS
     }
 }
 
-fn open_session_stores(role: Role, settings: &Settings, databases: &mut Databases) -> Result<SessionStores, StoreError> {
+fn open_session_stores(
+    role: Role,
+    settings: &Settings,
+    databases: &mut Databases,
+    metrics: &Arc<Metrics>,
+) -> Result<SessionStores, StoreError> {
     let remembered = if settings.routes.iter().any(|route| route.park_forms) { SENDER_KNOWN_FOR } else { Duration::ZERO };
     match &settings.stores.sessions {
         SessionStoreKind::Memory => Ok(SessionStores {
@@ -311,8 +352,9 @@ fn open_session_stores(role: Role, settings: &Settings, databases: &mut Database
         }),
         SessionStoreKind::Sqlite(path) => {
             let database = databases.open(path)?;
+            let sessions = SqliteSessions::new(Arc::clone(&database), settings.sessions.cache).counted_by(Arc::clone(metrics));
             Ok(SessionStores {
-                sessions: Arc::new(SqliteSessions::new(Arc::clone(&database), settings.sessions.cache).remembering(remembered)),
+                sessions: Arc::new(sessions.remembering(remembered)),
                 counters: Arc::new(SqliteCounters::new(Arc::clone(&database))),
                 one_time: Arc::new(SqliteOneTime::new(database)),
             })

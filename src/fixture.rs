@@ -16,6 +16,7 @@ use crate::link_token::LinkTokens;
 use crate::lockout::Lockout;
 use crate::login::{Attempt, Login, LoginError, SignedIn};
 use crate::mail::Outbox;
+use crate::metrics::Metrics;
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
 use crate::sealing::Sealer;
@@ -101,9 +102,16 @@ impl Fixture {
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
-        let audit = Arc::new(Audit::start(Arc::new(SqliteAudit::new(Arc::clone(&database))), Arc::clone(&clock)).unwrap());
+        let metrics = Metrics::new().unwrap();
+        let records = Arc::new(SqliteAudit::new(Arc::clone(&database)));
+        let audit = Arc::new(Audit::start(records, Arc::clone(&clock), Arc::clone(&metrics)).unwrap());
         let hasher = Hasher::start_patient(settings.hash);
-        let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
+        let marks = SessionMarks {
+            accounts: Arc::clone(&accounts),
+            sessions: Arc::clone(&sessions),
+            metrics: Arc::clone(&metrics),
+            reaches_sessions: true,
+        };
         let tokens = LinkTokens { store: Arc::new(MemoryOneTime::default()), clock: Arc::clone(&clock) };
         let secret = Secret::new("a secret for tests, long enough for all".to_owned());
         let letters = Arc::new(SqliteOutbox::new(Arc::clone(&database)));
@@ -117,7 +125,8 @@ impl Fixture {
             outbox: Arc::clone(&outbox),
             audit: Arc::clone(&audit),
         });
-        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone()));
+        let throttle = Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone(), Arc::clone(&metrics));
+        let throttle = Arc::new(throttle);
         let email_confirmation = Arc::new(EmailConfirmation {
             accounts: Arc::clone(&accounts),
             tokens,
@@ -147,6 +156,7 @@ impl Fixture {
                 throttle: Arc::clone(&throttle),
                 outbox: Arc::clone(&outbox),
                 audit: Arc::clone(&audit),
+                metrics: Arc::clone(&metrics),
                 settings: session_settings(),
                 verify_email: settings.verify_email,
             }),
@@ -171,6 +181,7 @@ impl Fixture {
                 audit: Arc::clone(&audit),
                 outbox: Arc::clone(&outbox),
                 clock: Arc::clone(&clock),
+                metrics,
                 accounts_settings: settings.clone(),
                 session_settings: session_settings(),
             }),

@@ -14,6 +14,7 @@ mod joined;
 mod parking;
 mod routes;
 mod session_watch;
+mod tally;
 mod upstream;
 mod verify;
 
@@ -26,6 +27,7 @@ use crate::app::App;
 use crate::config::Settings;
 use crate::gate::{Activity, Gate};
 use crate::identity::Identity;
+use crate::metrics::{self, Label as _, Metrics};
 use crate::parked_forms::ParkedForms;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
@@ -45,6 +47,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use routes::{Own, Way};
 use std::sync::Arc;
 use std::time::Instant;
+use tally::Tally;
 pub use upstream::Pool;
 use upstream::Server;
 use verify::Question;
@@ -67,6 +70,7 @@ struct Parts {
     nobody: Identity,
     hsts: Option<HeaderValue>,
     allow: Option<HeaderValue>,
+    metrics: Arc<Metrics>,
 }
 
 /// One request on its way: what is known of it so far.
@@ -84,6 +88,7 @@ pub struct Passage {
     body: u64,
     upgrade: bool,
     decision: &'static str,
+    tally: Tally,
     line: access_log::Line,
 }
 
@@ -105,13 +110,20 @@ impl Gateway {
             nobody: Identity::nobody(&settings.identity),
             hsts: headers::hsts(&settings),
             allow: HeaderValue::from_str(&methods).ok(),
+            metrics: Arc::clone(&app.metrics),
             settings,
         }))
     }
 
     /// The answer to what never became a request.
     fn refusal(&self, fault: &Fault, headers: &HeaderMap) -> Response<Bytes> {
+        self.0.metrics.requests_total[(metrics::Mode::Proxy, metrics::Decision::refused_with(fault.status()))].inc();
         self.0.error_pages.render(fault, headers, &new_request_id())
+    }
+
+    /// Counts a connection as open until what is returned is dropped.
+    fn connected(&self) -> metrics::OpenConnection {
+        self.0.metrics.connection()
     }
 
     /// Decides on a request: it is answered here (`Err` where it is refused), or goes on.
@@ -128,12 +140,15 @@ impl Gateway {
             return Err(Fault::UnknownHost);
         }
         if let Some(location) = self.https_instead(exchange, &facts) {
-            passage.decision = "redirect";
+            passage.decided(metrics::Decision::Redirect);
             return Ok(Some(redirect(308, &location)));
         }
         match parts.routes.find(&facts)? {
             Way::Own(own) => self.own_page(exchange, passage, &facts, own).await.map(Some),
-            Way::Redirect(location) => Ok(Some(redirect(302, &location))),
+            Way::Redirect(location) => {
+                passage.decided(metrics::Decision::Redirect);
+                Ok(Some(redirect(302, &location)))
+            }
             Way::Route(route) => self.pass_on(exchange, passage, &facts, route).await,
         }
     }
@@ -163,6 +178,7 @@ impl Gateway {
     async fn own_page(&self, exchange: &mut Exchange, passage: &mut Passage, facts: &Facts, own: Own) -> Result<Response<Bytes>, Fault> {
         let parts = &self.0;
         passage.decision = "own";
+        passage.tally.own_page();
         let session = if own.page.needs_session { self.presence(&exchange.req_header().headers, facts).await } else { Presence::Nobody };
         if own.page.is_activity {
             passage.activity = parts.gate.note_activity(&session);
@@ -190,7 +206,7 @@ impl Gateway {
         passage.route = Some(route);
         let decision = self.judge(Asked { facts, headers: &exchange.req_header().headers, route, mode: Mode::Proxy }).await;
         passage.names_methods = decision.names_methods;
-        passage.decision = decision.verdict.name();
+        passage.decided(decision.counted());
         match decision.outcome {
             Outcome::Pass(pass) => {
                 // What is public goes on without a session, so it outlives one, too.
@@ -247,13 +263,24 @@ impl Gateway {
     }
 }
 
+impl Passage {
+    /// Notes and counts what was decided on a request that goes through us; only the first time.
+    fn decided(&mut self, decision: metrics::Decision) {
+        if self.tally.decided(metrics::Mode::Proxy, decision) {
+            self.decision = decision.value();
+        }
+    }
+}
+
 #[async_trait]
 impl ProxyHttp for Gateway {
     type CTX = Passage;
 
     fn new_ctx(&self) -> Passage {
+        let started = Instant::now();
         Passage {
-            started: Instant::now(),
+            started,
+            tally: Tally::begin(Arc::clone(&self.0.metrics), started),
             request_id: String::new(),
             facts: None,
             route: None,
@@ -294,6 +321,7 @@ impl ProxyHttp for Gateway {
                 Ok(false)
             }
             Err(fault) => {
+                passage.decided(metrics::Decision::refused_with(fault.status()));
                 if fault.is_malformed_request() {
                     exchange.set_keepalive(None);
                 }
@@ -375,6 +403,7 @@ impl ProxyHttp for Gateway {
     async fn response_filter(&self, exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         exchange::speak_the_clients_version(exchange, response);
         let Some(route) = passage.route else { return Ok(()) };
+        passage.tally.answered(self.0.routes.meter(route), response.status);
         rewrite_response(response, self.0.routes.route(route), passage.private, self.hsts(passage))
     }
 
@@ -421,6 +450,9 @@ impl ProxyHttp for Gateway {
     async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
             tracing::warn!(request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
+            if let Some(route) = passage.route {
+                passage.tally.unanswered(self.0.routes.meter(route));
+            }
         }
         access_log::write(exchange, passage);
     }

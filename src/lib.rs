@@ -31,6 +31,7 @@ pub mod lockout;
 pub mod logging;
 pub mod login;
 pub mod mail;
+pub mod metrics;
 pub mod parked_forms;
 pub mod policy;
 pub mod portal;

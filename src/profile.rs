@@ -11,6 +11,7 @@ use crate::clock::SharedClock;
 use crate::config::{AccountSettings, SessionSettings};
 use crate::login::{SignedIn, Standing};
 use crate::mail::{Asked, Letter, Outbox};
+use crate::metrics::Metrics;
 use crate::registration::{FieldProblem, check_username};
 use crate::session::{Session, SessionId, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
@@ -27,6 +28,7 @@ pub struct Profile {
     pub(crate) audit: Arc<Audit>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) clock: SharedClock,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) accounts_settings: AccountSettings,
     pub(crate) session_settings: SessionSettings,
 }
@@ -267,7 +269,12 @@ impl Profile {
 
     /// Users change accounts in a gateway only, which reaches all sessions there are.
     fn marks(&self) -> SessionMarks {
-        SessionMarks { accounts: Arc::clone(&self.accounts), sessions: Arc::clone(&self.sessions), reaches_sessions: true }
+        SessionMarks {
+            accounts: Arc::clone(&self.accounts),
+            sessions: Arc::clone(&self.sessions),
+            metrics: Arc::clone(&self.metrics),
+            reaches_sessions: true,
+        }
     }
 }
 

@@ -71,7 +71,7 @@ pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartErr
     } else {
         None
     };
-    let routes = Routes::new(&settings, sample).map_err(|error| StartError(error.0))?;
+    let routes = Routes::new(&settings, sample, &app.metrics).map_err(|error| StartError(error.0))?;
     let portal = portal(&app)?;
     let gateway = Gateway::new(&app, routes, portal::router(portal.clone()), portal.errors.clone());
     let workers: Arc<[_]> = workers.with_connections(|| Connections::new(gateway.clone(), &settings.server)).into();

@@ -2,6 +2,7 @@
 //! out before it is acknowledged, and finished later by whoever finds the mark when that failed.
 
 use crate::account::{Account, AccountStore, SessionMark, UpdateError};
+use crate::metrics::{Metrics, SessionEnd};
 use crate::session::{SessionStore, SessionUser};
 use crate::store::StoreError;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 pub struct SessionMarks {
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Whether this process can reach all sessions there are: it holds them, or they are shared.
     pub(crate) reaches_sessions: bool,
 }
@@ -39,8 +41,14 @@ impl SessionMarks {
         }
         match mark {
             SessionMark::Rewrite => self.sessions.rewrite(&SessionUser::from(&*account)).await?,
-            SessionMark::End => self.sessions.end_outdated(account.id, account.version).await.map(|_| ())?,
-            SessionMark::Remove => self.sessions.end_all(account.id, None).await.map(|_| ())?,
+            SessionMark::End => {
+                let ended = self.sessions.end_outdated(account.id, account.version).await?;
+                self.metrics.sessions_ended(SessionEnd::AccountChanged, ended);
+            }
+            SessionMark::Remove => {
+                let ended = self.sessions.end_all(account.id, None).await?;
+                self.metrics.sessions_ended(SessionEnd::AccountDeleted, ended);
+            }
         }
         if mark == SessionMark::Remove {
             self.accounts.delete(account.id).await.map(|_| ())?;

@@ -2,6 +2,7 @@
 
 use super::{Actor, Administration, AdministrationError};
 use crate::audit::{Action, Event, Outcome, Party};
+use crate::metrics::SessionEnd;
 use crate::session::{Session, SessionKey};
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ impl Administration {
         self.refuse_out_of_reach()?;
         let found = self.marks.sessions.find(key, self.clock.now()).await?;
         let ended = self.marks.sessions.end(key).await?;
+        self.marks.metrics.sessions_ended(SessionEnd::Revoked, ended.into());
         if let Some(session) = found.filter(|_| ended) {
             self.note_revocation(Party::from(&session.user), "one");
         }
@@ -38,6 +40,7 @@ impl Administration {
         self.refuse_out_of_reach()?;
         let account = self.find(user).await?;
         let ended = self.marks.sessions.end_all(account.id, None).await?;
+        self.marks.metrics.sessions_ended(SessionEnd::Revoked, ended);
         self.note_revocation(Party::from(&account), "all");
         Ok(ended)
     }

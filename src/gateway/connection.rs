@@ -55,6 +55,7 @@ impl Connections {
 
     /// Serves a connection until either side has had enough.
     pub async fn serve(&self, stream: Stream, shutdown: ShutdownWatch) {
+        let _counted = self.gateway.connected();
         let mut stream: Stream = Box::new(Joined::new(stream));
         let h2 = match stream.selected_alpn_proto() {
             Some(ALPN::H2) => true,

@@ -5,6 +5,7 @@ use super::Gateway;
 use super::exchange::{self, Facts};
 use crate::gate::{Activity, Gate, Judgement};
 use crate::identity::Identity;
+use crate::metrics;
 use crate::policy::{Destination, Verdict};
 use crate::portal::Presence;
 use crate::portal::error_page::Fault;
@@ -84,6 +85,19 @@ enum Manner {
     Plain,
     /// For someone else than who is signed in.
     Switch,
+}
+
+impl Decision {
+    /// As which it is counted where it is answered as it stands.
+    #[must_use]
+    pub fn counted(&self) -> metrics::Decision {
+        match &self.outcome {
+            Outcome::Pass(_) if self.verdict == Verdict::Public => metrics::Decision::Public,
+            Outcome::Pass(_) => metrics::Decision::Allow,
+            Outcome::SignIn(_) => metrics::Decision::Redirect,
+            Outcome::Refuse(fault) => metrics::Decision::refused_with(fault.status()),
+        }
+    }
 }
 
 impl Gateway {

@@ -9,6 +9,7 @@ use super::decision::{Asked, Mode, Outcome, SignIn};
 use super::exchange::Facts;
 use super::{Gateway, Passage, new_request_id, redirect, request_id};
 use crate::identity::Identity;
+use crate::metrics::{self, Label as _};
 use crate::policy::is_at_or_below;
 use crate::portal::error_page::Fault;
 use bytes::Bytes;
@@ -16,7 +17,7 @@ pub use ext_authz::ExtAuthz;
 use front::Front;
 pub use front::Question;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use pingora::proxy::Session as Exchange;
 use std::sync::Arc;
 
@@ -31,8 +32,7 @@ struct Told<'a> {
 /// What a front proxy is answered.
 struct Answered {
     response: Response<Bytes>,
-    /// Name of the decision in the log.
-    decision: &'static str,
+    decision: metrics::Decision,
     names_methods: bool,
 }
 
@@ -49,7 +49,8 @@ impl Gateway {
             }
             Err(fault) => self.refuse_front(&fault, headers, &passage.request_id),
         };
-        passage.decision = answered.decision;
+        passage.decision = answered.decision.value();
+        passage.tally.decided(metrics::Mode::ForwardAuth, answered.decision);
         answered.response
     }
 
@@ -74,12 +75,18 @@ impl Gateway {
         };
         let asked = Asked { facts: told.facts, headers: told.headers, route, mode: Mode::ForwardAuth };
         let decision = self.judge(asked).await;
+        let as_it_stands = decision.counted();
         let response = match decision.outcome {
             Outcome::Pass(pass) => self.yes(pass.identity.as_deref()),
             Outcome::SignIn(sign_in) => self.to_login(told, sign_in),
             Outcome::Refuse(fault) => self.refuse_front(&fault, told.headers, told.request_id).response,
         };
-        Answered { response, decision: decision.verdict.name(), names_methods: decision.names_methods }
+        // Not every front proxy is told of a redirect by one.
+        let decision_told = match response.status() {
+            status if status.is_success() || status.is_redirection() => as_it_stands,
+            status => metrics::Decision::refused_with(status),
+        };
+        Answered { response, decision: decision_told, names_methods: decision.names_methods }
     }
 
     /// The route of the request asked about. What we do not serve, the proxy would refuse with several statuses; fronts
@@ -139,13 +146,7 @@ impl Gateway {
     }
 
     fn refuse_front(&self, fault: &Fault, headers: &HeaderMap, request_id: &str) -> Answered {
-        let decision = match fault.status() {
-            StatusCode::BAD_REQUEST => "bad_request",
-            StatusCode::NOT_FOUND => "not_found",
-            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
-            StatusCode::UNAUTHORIZED => "unauthorized",
-            _ => "forbidden",
-        };
+        let decision = metrics::Decision::refused_with(fault.status());
         Answered { response: self.0.front_error_pages.render(fault, headers, request_id), decision, names_methods: false }
     }
 }

@@ -56,7 +56,7 @@ impl Recovery {
     /// # Errors
     /// See [`ResetError`].
     pub async fn reset(&self, new: NewPassword) -> Result<Account, ResetError> {
-        self.throttle.knock(&new.client)?;
+        self.throttle.knock(Endpoint::ResetConfirm, &new.client)?;
         let Some((token, account)) = self.opened(new.token).await? else { return Err(self.refuse(&new.client).await) };
         self.check_password(&account, &new.password)?;
         let mut account = self.spend(&token, &new.password).await?;

@@ -262,9 +262,9 @@ async fn limits_of_nothing_are_off() {
     let fixture = Fixture::with(settings);
     let target = Target::from(&fixture.add("alice").await);
     let off = RateLimitSettings { attempts: 0, per_client: 0, ..rate_limit_settings() };
-    let throttle = Throttle::new(Arc::clone(&fixture.login.throttle.lockout), off, account_settings().reset);
+    let throttle = Throttle::new(Arc::clone(&fixture.login.throttle.lockout), off, account_settings().reset, Metrics::new().unwrap());
     for _ in 0..2_000 {
-        throttle.knock(&client("192.0.2.1")).unwrap();
+        throttle.knock(Endpoint::Login, &client("192.0.2.1")).unwrap();
         let admission = throttle.attempt(Endpoint::Login, &client("192.0.2.1"), &target).await.unwrap();
         throttle.failed(admission).await;
     }

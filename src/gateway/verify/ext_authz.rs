@@ -7,7 +7,9 @@ use crate::address::{Address, Scheme};
 use crate::gateway::client::Peer;
 use crate::gateway::exchange::Facts;
 use crate::gateway::forward::without_own_cookies;
+use crate::gateway::tally::Tally;
 use crate::gateway::{Gateway, new_request_id, request_id};
+use crate::metrics::{Label as _, Mode};
 use crate::portal::error_page::Fault;
 use bytes::Bytes;
 use envoy_types::ext_authz::v3::pb::{
@@ -18,6 +20,8 @@ use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use envoy_types::pb::google::rpc;
 use http::header::{CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use std::sync::Arc;
+use std::time::Instant;
 use tonic::{Code, Request, Response, Status};
 
 /// Answers Envoy. Who may connect is decided where connections are accepted.
@@ -46,6 +50,7 @@ impl Authorization for ExtAuthz {
 
 impl ExtAuthz {
     async fn answer(&self, http: &HttpRequest, peer: Peer) -> CheckResponse {
+        let mut tally = Tally::begin(Arc::clone(&self.0.0.metrics), Instant::now());
         let headers = headers_of(http);
         let (answered, facts) = match self.read(http, &headers, peer) {
             Ok(facts) => {
@@ -55,6 +60,7 @@ impl ExtAuthz {
             }
             Err(fault) => (self.0.refuse_front(&fault, &headers, &new_request_id()), None),
         };
+        tally.decided(Mode::ForwardAuth, answered.decision);
         if self.0.0.settings.log.access {
             log(&answered, facts.as_ref());
         }
@@ -146,7 +152,7 @@ fn log(answered: &Answered, facts: Option<&Facts>) {
         host = facts.map(|facts| facts.host.as_str()),
         path = facts.map(|facts| facts.target.raw_path()),
         status = answered.response.status().as_u16(),
-        decision = answered.decision,
+        decision = answered.decision.value(),
         "request asked about by Envoy"
     );
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::account::Email;
 use crate::app::App;
+use crate::clock::SharedClock;
 use crate::clock::{Clock as _, ManualClock, Timestamp};
 use crate::config::{Secret, SessionStoreKind};
 use crate::fixture::settings;
@@ -97,7 +98,7 @@ impl Office {
             marks: app.marks.clone(),
             settings: Arc::clone(&app.settings),
         };
-        let delivery = Delivery::new(Arc::clone(&outbox), writer, Some(Arc::new(script.clone())), shared);
+        let delivery = Delivery::new(Arc::clone(&outbox), writer, Some(Arc::new(script.clone())), Arc::clone(&app.metrics));
         Self { delivery, outbox, script, clock, store, _app: app, _folder: folder }
     }
 

@@ -1,0 +1,190 @@
+//! Every port once more: asks the adapter behind it, and measures how long that takes and how often it fails. What an
+//! adapter answers from memory is measured like what it asks a server for.
+
+use super::{Charge, Counted, CounterStore, Limit, OneTimeStore, StoreError};
+use crate::account::{Account, AccountId, AccountStore, CreateError, Email, UpdateError, Username};
+use crate::audit::{AuditStore, Filter, Record};
+use crate::clock::{Stopwatch, Timestamp};
+use crate::invitation::{Invitation, InvitationStore};
+use crate::mail::{OutboxStore, Queued};
+use crate::metrics::{Metrics, StoreMeter};
+use crate::session::{Session, SessionKey, SessionStore, SessionUser};
+use async_trait::async_trait;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Tells a store that failed from one that said no.
+trait Failure {
+    fn is_failure(&self) -> bool;
+}
+
+impl Failure for StoreError {
+    fn is_failure(&self) -> bool {
+        true
+    }
+}
+
+impl Failure for CreateError {
+    fn is_failure(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+}
+
+impl Failure for UpdateError {
+    fn is_failure(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+}
+
+async fn measure<T, E: Failure>(meter: &StoreMeter, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let begun = Stopwatch::start();
+    let answer = call.await;
+    meter.called(begun.elapsed());
+    if answer.as_ref().is_err_and(Failure::is_failure) {
+        meter.failed();
+    }
+    answer
+}
+
+/// Writes down a port once more, with a meter for each method that waits; `also` holds those that do not.
+macro_rules! measured {
+    (
+        $(#[$about:meta])*
+        $name:ident: $port:ident as $label:literal {
+            $($method:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)+
+        }
+        also { $($also:tt)* }
+    ) => {
+        $(#[$about])*
+        pub struct $name {
+            inner: Arc<dyn $port>,
+            $($method: StoreMeter,)+
+        }
+
+        impl $name {
+            /// Measures what `inner` does.
+            ///
+            /// # Errors
+            /// When a meter cannot be made.
+            pub fn over(inner: Arc<dyn $port>, metrics: &Metrics) -> Result<Arc<dyn $port>, StoreError> {
+                let meter = |operation| metrics.store($label, operation).map_err(|error| StoreError(error.to_string()));
+                Ok(Arc::new(Self { $($method: meter(stringify!($method))?,)+ inner }))
+            }
+        }
+
+        #[async_trait]
+        impl $port for $name {
+            $(async fn $method(&self, $($argument: $kind),*) -> $answer {
+                measure(&self.$method, self.inner.$method($($argument),*)).await
+            })+
+
+            $($also)*
+        }
+    };
+}
+
+measured! {
+    /// Accounts, measured.
+    MeasuredAccounts: AccountStore as "accounts" {
+        create(account: &Account) -> Result<(), CreateError>;
+        find(id: AccountId) -> Result<Option<Account>, StoreError>;
+        find_by_username(username: &Username) -> Result<Option<Account>, StoreError>;
+        find_by_email(email: &Email) -> Result<Option<Account>, StoreError>;
+        update(account: &Account) -> Result<(), UpdateError>;
+        delete(id: AccountId) -> Result<bool, StoreError>;
+        list(after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError>;
+        search(text: &str, after: Option<&Username>, limit: usize) -> Result<Vec<Account>, StoreError>;
+        marked(limit: usize) -> Result<Vec<Account>, StoreError>;
+        ping() -> Result<(), StoreError>;
+    }
+    also {}
+}
+
+measured! {
+    /// Sessions, measured.
+    MeasuredSessions: SessionStore as "sessions" {
+        create(key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError>;
+        find(key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError>;
+        find_expired(key: &SessionKey, now: Timestamp) -> Result<Option<AccountId>, StoreError>;
+        rotate(old: &SessionKey, new: SessionKey, session: &Session) -> Result<bool, StoreError>;
+        end(key: &SessionKey) -> Result<bool, StoreError>;
+        end_all(account: AccountId, except: Option<&SessionKey>) -> Result<u64, StoreError>;
+        end_outdated(account: AccountId, version: u64) -> Result<u64, StoreError>;
+        rewrite(user: &SessionUser) -> Result<(), StoreError>;
+        list(account: AccountId, now: Timestamp) -> Result<Vec<(SessionKey, Arc<Session>)>, StoreError>;
+        count(now: Timestamp) -> Result<u64, StoreError>;
+        purge(now: Timestamp) -> Result<(), StoreError>;
+        ping() -> Result<(), StoreError>;
+    }
+    also {
+        fn touch(&self, key: &SessionKey, seen: Timestamp) {
+            self.inner.touch(key, seen);
+        }
+
+        fn shared(&self) -> bool {
+            self.inner.shared()
+        }
+    }
+}
+
+measured! {
+    /// Counters, measured.
+    MeasuredCounters: CounterStore as "counters" {
+        count_all(charges: &[Charge], now: Timestamp) -> Result<Vec<Counted>, StoreError>;
+        count(key: &str, limit: Limit, now: Timestamp) -> Result<Counted, StoreError>;
+        give_back(keys: &[String], now: Timestamp) -> Result<(), StoreError>;
+        peek(key: &str, now: Timestamp) -> Result<Option<(u32, Timestamp)>, StoreError>;
+        clear(keys: &[String]) -> Result<(), StoreError>;
+        purge(now: Timestamp) -> Result<(), StoreError>;
+    }
+    also {}
+}
+
+measured! {
+    /// Tokens of links, measured.
+    MeasuredOneTime: OneTimeStore as "one_time" {
+        put(key: &str, record: &[u8], now: Timestamp, expires_at: Timestamp) -> Result<(), StoreError>;
+        take(key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError>;
+        read(key: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError>;
+        purge(now: Timestamp) -> Result<(), StoreError>;
+    }
+    also {}
+}
+
+measured! {
+    /// Letters, measured.
+    MeasuredOutbox: OutboxStore as "outbox" {
+        post(letter: &Queued) -> Result<(), StoreError>;
+        claim(now: Timestamp, lease: Timestamp) -> Result<Option<Queued>, StoreError>;
+        postpone(id: Uuid, attempts: u32, due: Timestamp) -> Result<(), StoreError>;
+        remove(id: Uuid) -> Result<(), StoreError>;
+        depth() -> Result<u64, StoreError>;
+    }
+    also {}
+}
+
+measured! {
+    /// Audit records, measured.
+    MeasuredAudit: AuditStore as "audit" {
+        append(records: &[Record]) -> Result<(), StoreError>;
+        list(filter: Filter, limit: usize) -> Result<Vec<Record>, StoreError>;
+        purge(oldest: Timestamp) -> Result<(), StoreError>;
+    }
+    also {}
+}
+
+measured! {
+    /// Invitations, measured.
+    MeasuredInvitations: InvitationStore as "invitations" {
+        create(invitation: &Invitation) -> Result<(), StoreError>;
+        find(token: &[u8; 32], now: Timestamp) -> Result<Option<Invitation>, StoreError>;
+        claim(id: Uuid, account: AccountId, now: Timestamp, until: Timestamp) -> Result<bool, StoreError>;
+        redeem(id: Uuid, account: AccountId, now: Timestamp) -> Result<bool, StoreError>;
+        release(id: Uuid, account: AccountId) -> Result<(), StoreError>;
+        lapsed(now: Timestamp, limit: usize) -> Result<Vec<Invitation>, StoreError>;
+        list(before: Option<Uuid>, limit: usize) -> Result<Vec<Invitation>, StoreError>;
+        remove(id: Uuid) -> Result<bool, StoreError>;
+        purge(oldest: Timestamp) -> Result<(), StoreError>;
+    }
+    also {}
+}
