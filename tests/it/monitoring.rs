@@ -2,6 +2,8 @@
 //! that run.
 
 mod dashboard;
+mod load;
+mod panels;
 mod rules;
 mod runbooks;
 mod shipped;

@@ -125,6 +125,14 @@ impl Prometheus {
         }
     }
 
+    /// Rules that could not be evaluated, and why.
+    pub async fn failing_rules(&mut self) -> Vec<String> {
+        let answer = self.ask("/api/v1/rules", &[]).await.unwrap_or_else(|| panic!("{}", self.process.log()));
+        let groups = answer["data"]["groups"].as_array().unwrap();
+        let rules = groups.iter().flat_map(|group| group["rules"].as_array().unwrap());
+        rules.filter(|rule| rule["health"] != "ok").map(ToString::to_string).collect()
+    }
+
     async fn ask(&mut self, path: &str, form: &[(&str, &str)]) -> Option<Value> {
         let mut url = self.origin.join(path).unwrap();
         url.query_pairs_mut().extend_pairs(form);

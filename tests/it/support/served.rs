@@ -14,10 +14,12 @@ pub struct Served {
     log: JoinHandle<String>,
     /// `http://127.0.0.1:port`.
     pub origin: String,
+    /// Where health and metrics are, the same way.
+    pub admin: String,
 }
 
 impl Served {
-    /// Starts it with this configuration, which must listen at one address and have an admin listener.
+    /// Starts it with this configuration, which must have an admin listener.
     pub async fn start(folder: &Path, configuration: &str) -> Self {
         let path = folder.join("portcullis.yaml");
         std::fs::write(&path, configuration).unwrap();
@@ -39,19 +41,31 @@ impl Served {
         });
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let listening = within_patience("the gateway to listen", lines.next_line()).await.unwrap().unwrap();
-        let admin = within_patience("the admin listener", lines.next_line()).await.unwrap().unwrap();
-        assert!(admin.starts_with("admin: "), "{admin}");
+        let admin = loop {
+            let line = within_patience("the admin listener", lines.next_line()).await.unwrap().expect("an admin listener");
+            if let Some(admin) = line.strip_prefix("admin: ") {
+                break admin.to_owned();
+            }
+        };
         let address = listening.strip_prefix("listening: ").unwrap_or_else(|| panic!("{listening}"));
         let origin = if address.starts_with("http") { address.to_owned() } else { format!("http://{address}") };
-        Self { process, log, origin }
+        Self { process, log, origin, admin }
+    }
+
+    /// Has it read its configuration anew.
+    pub fn reload(&self) {
+        kill_process(self.id(), Signal::HUP).unwrap();
     }
 
     /// Ends it; everything that it has logged.
     pub async fn log(mut self) -> String {
-        let id = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).unwrap();
-        kill_process(id, Signal::TERM).unwrap();
+        kill_process(self.id(), Signal::TERM).unwrap();
         let log = within_patience("the log to end", self.log).await.unwrap();
         assert!(within_patience("the gateway to end", self.process.wait()).await.unwrap().success(), "{log}");
         log
+    }
+
+    fn id(&self) -> Pid {
+        self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).expect("it has ended already")
     }
 }
