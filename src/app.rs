@@ -158,7 +158,7 @@ impl App {
         let opened = open_session_stores(role, &settings, &mut databases, &metrics)?;
         let SessionStores { sessions, counters, one_time } = opened.measured_by(&metrics)?;
         let secret = secret::resolve(&settings.secret)?;
-        let hasher = Hasher::start(settings.accounts.hash, Arc::clone(&metrics))
+        let hasher = Hasher::start(settings.accounts.hash, &metrics)
             .map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))?;
         let marks = SessionMarks {
             accounts: Arc::clone(&accounts),

@@ -113,18 +113,10 @@ impl Fixture {
             reaches_sessions: true,
         };
         let tokens = LinkTokens { store: Arc::new(MemoryOneTime::default()), clock: Arc::clone(&clock) };
-        let secret = Secret::new("a secret for tests, long enough for all".to_owned());
         let letters = Arc::new(SqliteOutbox::new(Arc::clone(&database)));
-        let outbox = Arc::new(Outbox::new(letters, Arc::clone(&clock), Sealer::derive(&secret, None)));
+        let outbox = Arc::new(Outbox::new(letters, Arc::clone(&clock), Sealer::derive(&secret(), None)));
         let all = whole(&settings, folder.path());
-        let lockout = Arc::new(Lockout {
-            counters: Arc::new(MemoryCounters::default()),
-            clock: Arc::clone(&clock),
-            settings: settings.lockout.clone(),
-            keys: CounterKeys::derive(&secret),
-            outbox: Arc::clone(&outbox),
-            audit: Arc::clone(&audit),
-        });
+        let lockout = lockout(&settings, &outbox, &audit, &clock);
         let throttle = Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone(), Arc::clone(&metrics));
         let throttle = Arc::new(throttle);
         let email_confirmation = Arc::new(EmailConfirmation {
@@ -233,6 +225,21 @@ impl Fixture {
     }
 }
 
+fn secret() -> Secret {
+    Secret::new("a secret for tests, long enough for all".to_owned())
+}
+
+fn lockout(settings: &AccountSettings, outbox: &Arc<Outbox>, audit: &Arc<Audit>, clock: &SharedClock) -> Arc<Lockout> {
+    Arc::new(Lockout {
+        counters: Arc::new(MemoryCounters::default()),
+        clock: Arc::clone(clock),
+        settings: settings.lockout.clone(),
+        keys: CounterKeys::derive(&secret()),
+        outbox: Arc::clone(outbox),
+        audit: Arc::clone(audit),
+    })
+}
+
 pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
     let client = Client {
         address: Some([10, 0, 0, 1].into()),
@@ -328,7 +335,7 @@ impl SessionStore for Overtaken {
         self.inner.count(now).await
     }
 
-    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.inner.purge(now).await
     }
 

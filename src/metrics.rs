@@ -23,7 +23,7 @@ use crate::mail::Template;
 use crate::throttle::Endpoint;
 use family::{Declaration, Instrument};
 use process::Process;
-use prometheus::{GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, Result, TextEncoder};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, Result, TextEncoder};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ macro_rules! metrics {
 metrics! {
     /// Requests for applications that were decided on, by what they were answered; own pages are not among them.
     requests_total: Counters<(Mode, Decision)>;
-    /// How long these requests took, applications included, from their head to the end of the answer; WebSockets are not among them.
+    /// How long these requests took, applications included, from their head to the end of the answer; upgraded connections are not among them.
     request_duration_seconds: Histograms<Mode>, buckets REQUEST;
     /// How long it took to decide on these requests, session store included.
     decision_duration_seconds: Histograms<Mode>, buckets DECISION;
@@ -106,8 +106,10 @@ metrics! {
     store_errors_total: IntCounterVec, labels &["store", "operation"];
     /// Attempts to read the configuration anew.
     config_reloads_total: Counters<ReloadResult>;
+    /// Whether the last attempt to read the configuration anew succeeded, or there was none: 1, else 0.
+    config_last_reload_successful: IntGauge;
     /// When a certificate expires, in seconds since the Unix epoch.
-    certificate_expiry_timestamp_seconds: GaugeVec, labels &["name"];
+    certificate_expiry_timestamp_seconds: IntGaugeVec, labels &["name"];
     /// Always 1; the label tells the version.
     build_info: IntGaugeVec, labels &["version"];
 }
@@ -136,6 +138,7 @@ impl Metrics {
         let registry = Registry::new();
         registry.register(Box::new(Process::new()?))?;
         let metrics = Self::register(registry)?;
+        metrics.config_last_reload_successful.set(1);
         metrics.build_info.get_metric_with_label_values(&[env!("CARGO_PKG_VERSION")])?.set(1);
         Ok(Arc::new(metrics))
     }
@@ -202,6 +205,7 @@ impl Metrics {
     /// Counts an attempt to read the configuration anew.
     pub fn config_reloaded(&self, result: ReloadResult) {
         self.config_reloads_total[result].inc();
+        self.config_last_reload_successful.set((result == ReloadResult::Success).into());
     }
 
     /// Tells of all certificates there are, under names that the configuration makes; those told of before are forgotten.
@@ -211,8 +215,7 @@ impl Metrics {
     pub fn certificates<'a>(&self, expiries: impl IntoIterator<Item = (&'a str, Timestamp)>) -> Result<()> {
         self.certificate_expiry_timestamp_seconds.reset();
         for (name, expiry) in expiries {
-            let seconds = Duration::from_millis(u64::try_from(expiry.0).unwrap_or(0)).as_secs_f64();
-            self.certificate_expiry_timestamp_seconds.get_metric_with_label_values(&[name])?.set(seconds);
+            self.certificate_expiry_timestamp_seconds.get_metric_with_label_values(&[name])?.set(expiry.0 / 1000);
         }
         Ok(())
     }

@@ -31,6 +31,7 @@ struct Shared {
 }
 
 /// How much is done at once, how much waits, and how long.
+#[derive(Clone, Copy)]
 struct Bounds {
     threads: usize,
     capacity: usize,
@@ -56,7 +57,7 @@ impl Hasher {
     ///
     /// # Errors
     /// When the machine gives no thread.
-    pub fn start(algorithm: HashAlgorithm, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+    pub fn start(algorithm: HashAlgorithm, metrics: &Arc<Metrics>) -> std::io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self::start_with(Bounds { threads: (cores / 2).clamp(1, 4), capacity: CAPACITY, patience: PATIENCE }, algorithm, metrics)
     }
@@ -65,14 +66,14 @@ impl Hasher {
     #[cfg(test)]
     pub(crate) fn start_patient(algorithm: HashAlgorithm) -> Self {
         let bounds = Bounds { threads: 2, capacity: CAPACITY, patience: Duration::from_mins(5) };
-        Self::start_with(bounds, algorithm, Metrics::new().unwrap()).unwrap()
+        Self::start_with(bounds, algorithm, &Metrics::new().unwrap()).unwrap()
     }
 
-    fn start_with(bounds: Bounds, algorithm: HashAlgorithm, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+    fn start_with(bounds: Bounds, algorithm: HashAlgorithm, metrics: &Arc<Metrics>) -> std::io::Result<Self> {
         let queue = Arc::new(WorkQueue::new(bounds.capacity));
         let hasher = Self(Arc::new(Shared { queue: Arc::clone(&queue), algorithm, patience: bounds.patience }));
         for number in 0..bounds.threads {
-            let (queue, metrics) = (Arc::clone(&queue), Arc::clone(&metrics));
+            let (queue, metrics) = (Arc::clone(&queue), Arc::clone(metrics));
             std::thread::Builder::new().name(format!("password-hash-{number}")).spawn(move || run(&queue, algorithm, &metrics))?;
         }
         Ok(hasher)
@@ -171,7 +172,7 @@ mod tests {
 
     /// Without a thread that works, and with room for one.
     fn idle(patience: Duration) -> Hasher {
-        Hasher::start_with(Bounds { threads: 0, capacity: 1, patience }, HashAlgorithm::Argon2id, Metrics::new().unwrap()).unwrap()
+        Hasher::start_with(Bounds { threads: 0, capacity: 1, patience }, HashAlgorithm::Argon2id, &Metrics::new().unwrap()).unwrap()
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use crate::audit::Audit;
 use crate::clock::SharedClock;
 use crate::invitation::Invitations;
+use crate::metrics::SessionEnd;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::{CounterStore, OneTimeStore, StoreError};
@@ -70,7 +71,7 @@ impl Work {
     async fn purge(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let done = [
-            self.sessions.purge(now).await,
+            self.sessions.purge(now).await.map(|expired| self.marks.metrics.sessions_ended(SessionEnd::Expired, expired)),
             self.counters.purge(now).await,
             self.one_time.purge(now).await,
             self.invitations.tidy().await,

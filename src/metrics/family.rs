@@ -3,10 +3,7 @@
 
 use super::label::Labels;
 use prometheus::core::Collector;
-use prometheus::{
-    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, Result,
-};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result};
 use std::marker::PhantomData;
 use std::ops::Index;
 
@@ -73,13 +70,9 @@ macro_rules! instruments {
 }
 
 instruments! {
-    Counter: |declared| Counter::with_opts(declared.opts());
-    Gauge: |declared| Gauge::with_opts(declared.opts());
     IntCounter: |declared| IntCounter::with_opts(declared.opts());
     IntGauge: |declared| IntGauge::with_opts(declared.opts());
     Histogram: |declared| Histogram::with_opts(declared.histogram());
-    CounterVec: |declared| CounterVec::new(declared.opts(), declared.labels);
-    GaugeVec: |declared| GaugeVec::new(declared.opts(), declared.labels);
     IntCounterVec: |declared| IntCounterVec::new(declared.opts(), declared.labels);
     IntGaugeVec: |declared| IntGaugeVec::new(declared.opts(), declared.labels);
     HistogramVec: |declared| HistogramVec::new(declared.histogram(), declared.labels);

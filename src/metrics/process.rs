@@ -3,41 +3,42 @@
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{self, MetricFamily};
-use prometheus::{Counter, Gauge, Result};
+use prometheus::{Counter, IntGauge, Result};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
 /// Reads the process.
 pub(super) struct Process {
     cpu: Counter,
-    open_fds: Gauge,
-    max_fds: Gauge,
-    virtual_memory: Gauge,
-    resident_memory: Gauge,
-    threads: Gauge,
-    start_time: Gauge,
-    started: Option<f64>,
+    open_fds: IntGauge,
+    max_fds: IntGauge,
+    virtual_memory: IntGauge,
+    resident_memory: IntGauge,
+    threads: IntGauge,
+    start_time: IntGauge,
+    started: Option<u64>,
 }
 
 impl Process {
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
             cpu: Counter::new("process_cpu_seconds_total", "CPU time that the process has used, in seconds.")?,
-            open_fds: Gauge::new("process_open_fds", "File descriptors that are open.")?,
-            max_fds: Gauge::new("process_max_fds", "File descriptors that may be open.")?,
-            virtual_memory: Gauge::new("process_virtual_memory_bytes", "Virtual memory, in bytes.")?,
-            resident_memory: Gauge::new("process_resident_memory_bytes", "Resident memory, in bytes.")?,
-            threads: Gauge::new("process_threads", "Threads.")?,
-            start_time: Gauge::new("process_start_time_seconds", "When the process started, in seconds since the Unix epoch.")?,
+            open_fds: IntGauge::new("process_open_fds", "File descriptors that are open.")?,
+            max_fds: IntGauge::new("process_max_fds", "File descriptors that may be open.")?,
+            virtual_memory: IntGauge::new("process_virtual_memory_bytes", "Virtual memory, in bytes.")?,
+            resident_memory: IntGauge::new("process_resident_memory_bytes", "Resident memory, in bytes.")?,
+            threads: IntGauge::new("process_threads", "Threads.")?,
+            start_time: IntGauge::new("process_start_time_seconds", "When the process started, in seconds since the Unix epoch.")?,
             started: started(),
         })
     }
 
-    fn gauges(&self) -> [(&Gauge, Option<f64>); 6] {
-        let pages = |field| Some(pages_of_memory(field)? * rustix::param::page_size() as f64);
+    fn gauges(&self) -> [(&IntGauge, Option<u64>); 6] {
+        let pages = |field| Some(pages_of_memory(field)?.saturating_mul(rustix::param::page_size() as u64));
         [
             (&self.open_fds, open_fds()),
-            (&self.max_fds, getrlimit(Resource::Nofile).current.map(|most| most as f64)),
+            (&self.max_fds, getrlimit(Resource::Nofile).current),
             (&self.virtual_memory, pages(0)),
             (&self.resident_memory, pages(1)),
             (&self.threads, stat_field(THREADS)),
@@ -61,7 +62,7 @@ impl Collector for Process {
         }
         for (gauge, value) in self.gauges() {
             if let Some(value) = value {
-                gauge.set(value);
+                gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
                 families.extend(gauge.collect());
             }
         }
@@ -75,30 +76,29 @@ const STARTED: usize = 19;
 
 fn cpu_seconds() -> f64 {
     let used = clock_gettime(ClockId::ProcessCPUTime);
-    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
+    Duration::try_from(used).unwrap_or_default().as_secs_f64()
 }
 
 /// The size of the folder is the number of descriptors since Linux 6.2; before, each is counted.
-fn open_fds() -> Option<f64> {
+fn open_fds() -> Option<u64> {
     let size = std::fs::metadata("/proc/self/fd").ok()?.len();
-    let open = if size > 0 { size } else { std::fs::read_dir("/proc/self/fd").ok()?.count() as u64 };
-    Some(open as f64)
+    if size > 0 { Some(size) } else { Some(std::fs::read_dir("/proc/self/fd").ok()?.count() as u64) }
 }
 
-fn pages_of_memory(field: usize) -> Option<f64> {
+fn pages_of_memory(field: usize) -> Option<u64> {
     std::fs::read_to_string("/proc/self/statm").ok()?.split_whitespace().nth(field)?.parse().ok()
 }
 
 /// The name of the program may hold anything; it ends at the last parenthesis.
-fn stat_field(field: usize) -> Option<f64> {
+fn stat_field(field: usize) -> Option<u64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(field)?.parse().ok()
 }
 
-fn started() -> Option<f64> {
+fn started() -> Option<u64> {
     let stat = std::fs::read_to_string("/proc/stat").ok()?;
-    let boot: f64 = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
-    Some(boot + stat_field(STARTED)? / rustix::param::clock_ticks_per_second() as f64)
+    let boot: u64 = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(boot + stat_field(STARTED)?.checked_div(rustix::param::clock_ticks_per_second())?)
 }
 
 #[cfg(test)]
@@ -117,7 +117,7 @@ mod tests {
         assert!(cpu_seconds() > 0.0 && gauge("process_threads") >= 1.0 && gauge("process_open_fds") >= 3.0);
         assert!((1e6..1e12).contains(&gauge("process_resident_memory_bytes")));
         assert!(gauge("process_virtual_memory_bytes") >= gauge("process_resident_memory_bytes"));
-        let now = crate::clock::Clock::now(&crate::clock::SystemClock).0 as f64 / 1000.0;
-        assert!((now - 86_400.0..=now + 1.0).contains(&gauge("process_start_time_seconds")));
+        let now = f64::from(u32::try_from(crate::clock::Clock::now(&crate::clock::SystemClock).0 / 1000).unwrap());
+        assert!((now - 1e6..=now + 2.0).contains(&gauge("process_start_time_seconds")));
     }
 }

@@ -450,7 +450,8 @@ async fn what_has_expired_is_not_counted_and_is_removed() {
         let later = NOW.plus(Duration::from_mins(1));
         assert_eq!(store.count(later).await.unwrap(), 1);
         assert_eq!(store.list(alice, later).await.unwrap().len(), 1);
-        store.purge(later).await.unwrap();
+        assert_eq!(store.purge(later).await.unwrap(), 1);
+        assert_eq!(store.purge(later).await.unwrap(), 0);
         assert_eq!(store.count(NOW).await.unwrap(), 1);
         store.ping().await.unwrap();
     })

@@ -113,7 +113,7 @@ measured! {
         rewrite(user: &SessionUser) -> Result<(), StoreError>;
         list(account: AccountId, now: Timestamp) -> Result<Vec<(SessionKey, Arc<Session>)>, StoreError>;
         count(now: Timestamp) -> Result<u64, StoreError>;
-        purge(now: Timestamp) -> Result<(), StoreError>;
+        purge(now: Timestamp) -> Result<u64, StoreError>;
         ping() -> Result<(), StoreError>;
     }
     also {

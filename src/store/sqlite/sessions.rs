@@ -165,14 +165,14 @@ impl SessionStore for SqliteSessions {
         self.database.read(count).await.map(unsigned)
     }
 
-    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.cache.forget_expired(now);
         let end = now.0.saturating_sub(millis(self.remembered));
         let over = self.database.read(move |connection| exists_ended_by(connection, end)).await?;
-        if over {
-            self.write_and_forget(move |connection| delete_where(connection, "ends_at <= ?1", [end])).await?;
+        if !over {
+            return Ok(0);
         }
-        Ok(())
+        self.write_and_forget(move |connection| delete_where(connection, "ends_at <= ?1", [end])).await
     }
 
     fn shared(&self) -> bool {
