@@ -126,10 +126,11 @@ async fn an_attack_is_told_of_and_its_end_too() {
     keep_quiet(&mut prometheus, &OF_ATTACKS).await;
 }
 
-/// Tries passwords, of a name three.
+/// Tries passwords: most with another name each time, some until an account is locked.
 async fn guess(mut client: ApiClient, attacker: usize) {
+    let persistence = if attacker % 4 == 0 { 3 } else { 1 };
     for attempt in 0.. {
-        let name = format!("name-{attacker}-{}", attempt / 3);
+        let name = format!("name-{attacker}-{}", attempt / persistence);
         client.post("/auth/login", &json!({ "username": name, "password": "guess" })).await;
     }
 }
