@@ -450,7 +450,8 @@ impl ProxyHttp for Gateway {
     async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
             tracing::warn!(request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
-            if let Some(route) = passage.route {
+            let is_upstreams = fault_of(error).is_some_and(|fault| fault.is_upstreams());
+            if let Some(route) = passage.route.filter(|_| is_upstreams) {
                 passage.tally.unanswered(self.0.routes.meter(route));
             }
         }

@@ -4,7 +4,7 @@
 //! what it asks for, [`routing`] where it goes, [`gate`] decides by [`policy`], [`identity`] is what an upstream is told, and
 //! [`explain`] says why. Our own pages: [`portal`], over the use cases [`login`], [`registration`], [`profile`] and
 //! [`administration`], over [`account`] and [`session`], which [`store`] keeps and [`session_marks`] keeps in step. [`app`] puts
-//! it together from [`config`]; [`cli`] runs it, and [`doctor`] attacks what runs.
+//! it together from [`config`], [`metrics`] count what happens; [`cli`] runs it, and [`doctor`] attacks what runs.
 
 pub mod account;
 pub mod address;

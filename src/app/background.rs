@@ -68,7 +68,7 @@ impl Drop for Background {
 
 impl Work {
     /// Removes what has expired; where one store fails, from the others all the same.
-    async fn purge(&self) -> Result<(), StoreError> {
+    pub(super) async fn purge(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let done = [
             self.sessions.purge(now).await.map(|expired| self.marks.metrics.sessions_ended(SessionEnd::Expired, expired)),

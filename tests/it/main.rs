@@ -51,6 +51,8 @@ mod logs;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod mongo_accounts;
 #[cfg(test)]
 mod monitoring;

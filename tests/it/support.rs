@@ -21,6 +21,7 @@ pub mod prometheus;
 pub mod raw;
 pub mod raw_h2;
 pub mod redis_server;
+pub mod scrape;
 pub mod served;
 pub mod upstream;
 
