@@ -11,6 +11,7 @@ use crate::support::upstream::EchoUpstream;
 use crate::support::within_patience;
 use http::Method;
 use rcgen::{CertificateParams, KeyPair};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -18,10 +19,10 @@ use tempfile::TempDir;
 use url::Url;
 
 const CONFIGURATION: &str = "\
-server: { listen: ['127.0.0.1:0'], threads: 1, trusted_proxies: [127.0.0.1], tls: { listen: ['127.0.0.1:0'], redirect_http: false,
-  certificates: [{ certificate: cert.pem, key: key.pem }] } }
+server: { listen: [], threads: 1, trusted_proxies: [127.0.0.1],
+  tls: { listen: ['127.0.0.1:0'], certificates: [{ certificate: cert.pem, key: key.pem }] } }
 admin: { listen: '127.0.0.1:0' }
-portal: { url: 'http://localhost' }
+portal: { url: 'https://localhost' }
 secret: not-much-of-a-secret-but-long-enough-for-tests
 stores: { users: 'sqlite:USERS', sessions: 'redis://127.0.0.1:REDIS' }
 accounts: { registration: open, lockout: { failures: 3 } }
@@ -97,7 +98,7 @@ impl Gateways {
         let (unavailable, allowed_afterwards) = self.lose_the_store(&mut ann).await;
         let mails = self.mails().await;
         self.have_a_mail_refused().await;
-        self.reload().await;
+        self.reload();
         Outcome { allowed_afterwards, unavailable, mails }
     }
 
@@ -172,7 +173,7 @@ impl Gateways {
     }
 
     async fn ask_for_a_front_proxy(&self, ann: &mut Person) {
-        let question = [("x-original-url", "http://127.0.0.1/app/x"), ("x-original-method", "GET")];
+        let question = [("x-original-url", "https://127.0.0.1/app/x"), ("x-original-method", "GET")];
         for _ in 0..3 {
             assert_eq!(ann.send(Method::GET, &self.other, "/auth/verify/nginx", &question, "").await, 200);
         }
@@ -223,10 +224,11 @@ impl Gateways {
     }
 
     /// Both read the configuration anew; that of the other one is bad by now.
-    async fn reload(&self) {
+    fn reload(&self) {
         std::fs::write(self.folder.path().join("other/portcullis.yaml"), "routes: [{ path: nowhere }]").unwrap();
-        self.one.reload();
-        self.other.reload();
+        for gateway in [&self.one, &self.other] {
+            gateway.signal(Signal::HUP);
+        }
     }
 
     /// Ends them; all that they have logged.

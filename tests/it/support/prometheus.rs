@@ -13,7 +13,7 @@ use url::Url;
 pub type Labels = BTreeMap<String, String>;
 
 /// Longest that anything may take to be seen: a scrape, a rule, and what a busy machine adds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often it scrapes, and evaluates rules.
 const INTERVAL: &str = "500ms";
