@@ -57,6 +57,8 @@ mod metrics;
 #[cfg(test)]
 mod mongo_accounts;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod parked_forms;

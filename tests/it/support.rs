@@ -19,6 +19,7 @@ pub mod mailbox;
 pub mod message;
 pub mod mongo_server;
 pub mod program;
+pub mod prometheus;
 pub mod raw;
 pub mod raw_h2;
 pub mod redis_server;
