@@ -29,6 +29,7 @@ use crate::identity::Identity;
 use crate::parked_forms::ParkedForms;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
+use crate::routing::Credentials;
 use async_trait::async_trait;
 use bytes::Bytes;
 use decision::{Asked, Mode, Outcome};
@@ -76,6 +77,7 @@ pub struct Passage {
     facts: Option<Arc<Facts>>,
     route: Option<usize>,
     names_methods: bool,
+    takes_authorization: bool,
     private: bool,
     identity: Option<Arc<Identity>>,
     activity: Option<Activity>,
@@ -94,7 +96,7 @@ impl Gateway {
         let settings = app.settings.clone();
         let methods = settings.server.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
         Self(Arc::new(Parts {
-            gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
+            gate: Gate::new(app.sessions.clone(), app.bearers.clone(), app.cookie_key.clone(), app.clock.clone()),
             parked_forms: Arc::clone(&app.parked_forms),
             routes,
             portal,
@@ -163,7 +165,12 @@ impl Gateway {
     async fn own_page(&self, exchange: &mut Exchange, passage: &mut Passage, facts: &Facts, own: Own) -> Result<Response<Bytes>, Fault> {
         let parts = &self.0;
         passage.decision = "own";
-        let session = if own.page.needs_session { self.presence(&exchange.req_header().headers, facts).await } else { Presence::Nobody };
+        let headers = &exchange.req_header().headers;
+        let session = match own.page.credentials {
+            Credentials::None => Presence::Nobody,
+            Credentials::Cookie => self.visitor(headers, facts).await,
+            Credentials::All => self.presence(headers, facts).await,
+        };
         if own.page.is_activity {
             passage.activity = parts.gate.note_activity(&session);
         }
@@ -193,10 +200,10 @@ impl Gateway {
         passage.decision = decision.verdict.name();
         match decision.outcome {
             Outcome::Pass(pass) => {
-                // What is public goes on without a session, so it outlives one, too.
-                if let Some(activity) = pass.activity.as_ref().filter(|_| pass.private) {
-                    session_watch::go_on_with(activity.session())?;
+                if let Some(hold) = pass.hold {
+                    session_watch::go_on_with(hold)?;
                 }
+                passage.takes_authorization = pass.takes_authorization;
                 passage.identity = pass.identity;
                 passage.activity = pass.activity;
                 passage.private = pass.private;
@@ -258,6 +265,7 @@ impl ProxyHttp for Gateway {
             facts: None,
             route: None,
             names_methods: false,
+            takes_authorization: false,
             private: true,
             identity: None,
             activity: None,
@@ -346,6 +354,7 @@ impl ProxyHttp for Gateway {
             route: self.0.routes.route(route),
             identity: passage.identity.as_deref(),
             names_methods: passage.names_methods,
+            takes_authorization: passage.takes_authorization,
             request_id: &passage.request_id,
             server,
         };

@@ -20,7 +20,8 @@ use crate::session_marks::SessionMarks;
 use crate::store::OneTimeStore;
 use crate::throttle::Throttle;
 use crate::token::{
-    AccessTokens, Assertions, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
+    AccessTokens, Assertions, PersonalKeys, PersonalTokenStore, PersonalTokens, PersonalUses, RefreshTokenStore, RefreshTokens,
+    SigningKeyStore, SigningKeys,
 };
 use std::sync::Arc;
 
@@ -165,7 +166,14 @@ impl Parts {
     }
 
     pub(super) fn personal_tokens(&self, store: Arc<dyn PersonalTokenStore>, secret: &Secret) -> Arc<PersonalTokens> {
-        Arc::new(PersonalTokens { store, audit: Arc::clone(&self.audit), clock: Arc::clone(&self.clock), secret: secret.clone() })
+        Arc::new(PersonalTokens {
+            store,
+            audit: Arc::clone(&self.audit),
+            clock: Arc::clone(&self.clock),
+            keys: PersonalKeys::derive(secret, self.settings.secret_previous.as_ref()),
+            uses: PersonalUses::default(),
+            settings: Arc::clone(&self.settings),
+        })
     }
 
     pub(super) fn assertions(&self, keys: &Arc<SigningKeys>) -> Arc<Assertions> {

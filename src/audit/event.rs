@@ -59,6 +59,10 @@ pub enum Action {
     InvitationCreation,
     /// An invitation was taken back.
     InvitationRevocation,
+    /// A personal token was made.
+    TokenCreation,
+    /// A personal token was revoked.
+    TokenRevocation,
     /// What a newer version recorded, before this one took its place again.
     #[serde(other)]
     Unknown,

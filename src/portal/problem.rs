@@ -28,6 +28,8 @@ pub struct Problem {
     retry_after: Option<u32>,
     #[serde(skip)]
     limit: Option<TooMany>,
+    #[serde(skip)]
+    challenge: Option<HeaderValue>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,6 +53,7 @@ impl Problem {
             request_id: None,
             retry_after: None,
             limit: None,
+            challenge: (status == StatusCode::UNAUTHORIZED).then_some(CHALLENGE),
         }
     }
 
@@ -91,6 +94,13 @@ impl Problem {
         self
     }
 
+    /// Says how to present a credential otherwise than 401 does.
+    #[must_use]
+    pub fn with_challenge(mut self, challenge: HeaderValue) -> Self {
+        self.challenge = Some(challenge);
+        self
+    }
+
     /// The response; 401 carries a challenge.
     #[must_use]
     pub fn response(&self) -> Response<Bytes> {
@@ -105,8 +115,8 @@ impl Problem {
         if let Some(limit) = &self.limit {
             limited::tell(headers, limit);
         }
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+        if let Some(challenge) = &self.challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge.clone());
         }
         response
     }

@@ -101,6 +101,8 @@ fn in_words(action: Action) -> &'static str {
         Action::GroupChange => "groups changed",
         Action::InvitationCreation => "invitation made",
         Action::InvitationRevocation => "invitation taken back",
+        Action::TokenCreation => "personal token made",
+        Action::TokenRevocation => "personal token revoked",
         Action::Unknown => "something that a newer version recorded",
     }
 }
