@@ -42,7 +42,8 @@ use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use pages::{
-    account, activity, admin, confirm, demo_mail, email, forgot, login, logout, parked, password, register, reset, sessions, verify_email,
+    account, activity, admin, confirm, demo_mail, email, forgot, login, logout, parked, password, register, reset, sessions, tokens,
+    verify_email,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -190,6 +191,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/account/email", get(email::show).post(email::submit))
         .route("/account/password", get(password::show).post(password::submit))
         .route("/account/sessions", get(sessions::show).post(sessions::submit))
+        .route("/account/tokens", get(tokens::show).post(tokens::submit))
         .route("/account/activity", get(activity::show))
         .route("/account/confirm", get(confirm::show).post(confirm::submit))
         .route("/admin", get(admin::show))

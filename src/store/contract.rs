@@ -6,6 +6,7 @@ mod counters;
 mod invitations;
 mod one_time;
 mod outbox;
+mod personal_tokens;
 mod races;
 mod remembered;
 mod search;
