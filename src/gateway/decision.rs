@@ -3,11 +3,12 @@
 
 use super::Gateway;
 use super::exchange::{self, Facts};
-use crate::gate::{Activity, Gate, Judgement};
+use crate::gate::{Activity, Gate, Hold, Judgement};
 use crate::identity::Identity;
 use crate::policy::{Destination, Verdict};
 use crate::portal::Presence;
 use crate::portal::error_page::Fault;
+use crate::token;
 use http::{HeaderMap, Method};
 use std::sync::Arc;
 
@@ -48,6 +49,19 @@ pub struct Decision {
     pub outcome: Outcome,
 }
 
+impl Decision {
+    /// Of a request that presents a token of ours which does not open it: whatever the rules say, and never a redirect to the
+    /// login, which no program follows.
+    fn refused(fault: Fault) -> Self {
+        let verdict = match fault.status() {
+            http::StatusCode::UNAUTHORIZED => Verdict::Login,
+            http::StatusCode::SERVICE_UNAVAILABLE => Verdict::Unavailable,
+            _ => Verdict::Forbidden,
+        };
+        Self { verdict, names_methods: false, outcome: Outcome::Refuse(fault) }
+    }
+}
+
 /// What to do with a request.
 pub enum Outcome {
     /// It goes on.
@@ -64,6 +78,10 @@ pub struct Pass {
     pub identity: Option<Arc<Identity>>,
     /// The activity to note while it lasts.
     pub activity: Option<Activity>,
+    /// What it must not outlive.
+    pub hold: Option<Hold>,
+    /// Whether `Authorization` was for us, and so is not for the application.
+    pub takes_authorization: bool,
     /// Whether a rule decided that is not public.
     pub private: bool,
 }
@@ -87,8 +105,18 @@ enum Manner {
 }
 
 impl Gateway {
-    /// Who the request's credentials speak for. The one place where they are read.
+    /// Who the request's credentials speak for. The one place where they are read. A token comes before the cookie: it was put
+    /// into the request on purpose.
     pub(super) async fn presence(&self, headers: &HeaderMap, facts: &Facts) -> Presence {
+        let destination = token::Destination { host: facts.host.as_str(), path: facts.target.path(), method: facts.method.as_str() };
+        match self.0.gate.program(headers, destination).await {
+            Some(presence) => presence,
+            None => self.visitor(headers, facts).await,
+        }
+    }
+
+    /// Who the request's session cookie speaks for, whatever else it presents.
+    pub(super) async fn visitor(&self, headers: &HeaderMap, facts: &Facts) -> Presence {
         let cookie = crate::session::SessionCookies::for_scheme(facts.https, &self.0.settings.cookies).session_name();
         self.0.gate.presence(headers, cookie).await
     }
@@ -96,6 +124,9 @@ impl Gateway {
     /// Decides on a request for an application.
     pub(super) async fn judge(&self, asked: Asked<'_>) -> Decision {
         let presence = self.presence(asked.headers, asked.facts).await;
+        if let Presence::Refused(fault) = presence {
+            return Decision::refused(fault);
+        }
         let facts = asked.facts;
         let destination =
             Destination { host: &facts.host, path: facts.target.path(), method: &facts.method, client: facts.client_for_rules() };
@@ -117,11 +148,15 @@ impl Gateway {
         {
             return Outcome::Refuse(fault);
         }
-        let identity = match presence {
-            Presence::Somebody { session, .. } => Some(parts.identities.of(&session.user)),
-            Presence::Nobody | Presence::Unknown => None,
-        };
-        Outcome::Pass(Pass { identity, activity: parts.gate.note_activity(presence), private: verdict != Verdict::Public })
+        let private = verdict != Verdict::Public;
+        Outcome::Pass(Pass {
+            identity: presence.user().map(|user| parts.identities.of(user)),
+            activity: parts.gate.note_activity(presence),
+            // What is public goes on without a credential, so it outlives one, too.
+            hold: Hold::of(presence).filter(|_| private),
+            takes_authorization: matches!(presence, Presence::Program(_)),
+            private,
+        })
     }
 
     /// A navigation is sent to the login; all else is told that it has no credential.

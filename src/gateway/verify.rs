@@ -34,6 +34,7 @@ struct Answered {
     /// Name of the decision in the log.
     decision: &'static str,
     names_methods: bool,
+    takes_authorization: bool,
 }
 
 impl Gateway {
@@ -74,12 +75,16 @@ impl Gateway {
         };
         let asked = Asked { facts: told.facts, headers: told.headers, route, mode: Mode::ForwardAuth };
         let decision = self.judge(asked).await;
+        let mut takes_authorization = false;
         let response = match decision.outcome {
-            Outcome::Pass(pass) => self.yes(pass.identity.as_deref()),
+            Outcome::Pass(pass) => {
+                takes_authorization = pass.takes_authorization;
+                self.yes(pass.identity.as_deref())
+            }
             Outcome::SignIn(sign_in) => self.to_login(told, sign_in),
             Outcome::Refuse(fault) => self.refuse_front(&fault, told.headers, told.request_id).response,
         };
-        Answered { response, decision: decision.verdict.name(), names_methods: decision.names_methods }
+        Answered { response, decision: decision.verdict.name(), names_methods: decision.names_methods, takes_authorization }
     }
 
     /// The route of the request asked about. What we do not serve, the proxy would refuse with several statuses; fronts
@@ -146,6 +151,7 @@ impl Gateway {
             StatusCode::UNAUTHORIZED => "unauthorized",
             _ => "forbidden",
         };
-        Answered { response: self.0.front_error_pages.render(fault, headers, request_id), decision, names_methods: false }
+        let response = self.0.front_error_pages.render(fault, headers, request_id);
+        Answered { response, decision, names_methods: false, takes_authorization: false }
     }
 }
