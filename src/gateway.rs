@@ -36,7 +36,7 @@ use crate::parked_forms::ParkedForms;
 use crate::portal::cors::Cors;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
-use crate::routing;
+use crate::routing::{Credentials, is_api};
 use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -92,6 +92,7 @@ pub struct Passage {
     facts: Option<Arc<Facts>>,
     route: Option<usize>,
     names_methods: bool,
+    takes_authorization: bool,
     private: bool,
     identity: Option<Introduction>,
     activity: Option<Activity>,
@@ -150,6 +151,7 @@ impl Gateway {
             facts: None,
             route: None,
             names_methods: false,
+            takes_authorization: false,
             private: true,
             identity: None,
             activity: None,
@@ -169,7 +171,7 @@ impl Gateway {
         let settings = app.settings.clone();
         let methods = settings.server.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
         Self(Arc::new(Parts {
-            gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
+            gate: Gate::new(app.sessions.clone(), app.bearers.clone(), app.cookie_key.clone(), app.clock.clone()),
             parked_forms: Arc::clone(&app.parked_forms),
             routes,
             portal,
@@ -270,12 +272,15 @@ impl Gateway {
         passage.decision = "own";
         passage.traced(|trace| trace.is_for_us(&parts.settings.server.prefix));
         passage.tally.own_page();
-        let request = exchange.req_header();
-        let preflight = parts.cors.as_ref().and_then(|cors| cors.preflight(&request.method, facts.target.path(), &request.headers));
-        if let Some(preflight) = preflight {
+        let headers = &exchange.req_header().headers;
+        if let Some(preflight) = parts.cors.as_ref().and_then(|cors| cors.preflight(&facts.method, facts.target.path(), headers)) {
             return Ok(preflight);
         }
-        let session = if own.page.needs_session { self.presence(&exchange.req_header().headers, facts).await } else { Presence::Nobody };
+        let session = match own.page.credentials {
+            Credentials::None => Presence::Nobody,
+            Credentials::Cookie => self.visitor(headers, facts).await,
+            Credentials::All => self.presence(headers, facts).await,
+        };
         if own.page.is_activity {
             passage.activity = parts.gate.note_activity(&session);
         }
@@ -309,10 +314,10 @@ impl Gateway {
         });
         match decision.outcome {
             Outcome::Pass(pass) => {
-                // What is public goes on without a session, so it outlives one, too.
-                if let Some(activity) = pass.activity.as_ref().filter(|_| pass.private) {
-                    session_watch::go_on_with(activity.session())?;
+                if let Some(hold) = pass.hold {
+                    session_watch::go_on_with(hold)?;
                 }
+                passage.takes_authorization = pass.takes_authorization;
                 passage.identity = pass.identity;
                 passage.activity = pass.activity;
                 passage.private = pass.private;
@@ -343,7 +348,7 @@ impl Gateway {
 
     async fn refuse(&self, exchange: &mut Exchange, passage: &Passage, fault: &Fault) -> Result<()> {
         // The API speaks JSON whatever is asked for.
-        let is_for_program = routing::is_api(asked_path(exchange, passage), &self.0.settings.server.prefix);
+        let is_for_program = is_api(asked_path(exchange, passage), &self.0.settings.server.prefix);
         let headers = if is_for_program { &HeaderMap::new() } else { &exchange.req_header().headers };
         let mut response = self.0.error_pages.render(fault, headers, &passage.request_id);
         if *fault == Fault::MethodNotAllowed {
@@ -467,6 +472,7 @@ impl ProxyHttp for CurrentGateway {
             route: gateway.0.routes.route(route),
             identity: passage.identity.as_ref(),
             names_methods: passage.names_methods,
+            takes_authorization: passage.takes_authorization,
             request_id: &passage.request_id,
             traceparent: trace.ask(server),
             trace_was_told: trace.was_told(),

@@ -6,7 +6,7 @@ use crate::audit::{Action, Audit, Event, Outcome, Party};
 use crate::client::Client;
 use crate::login::{Credentials, Login, LoginError};
 use crate::store::StoreError;
-use crate::token::{AccessClaims, AccessError, AccessToken, AccessTokens, RefreshError, RefreshTokens, Renewed};
+use crate::token::{AccessClaims, AccessError, AccessToken, AccessTokens, RefreshError, RefreshTokens};
 use std::sync::Arc;
 
 /// The use case: turns a name and a password into tokens, and those into newer ones.
@@ -63,9 +63,9 @@ impl TokenLogin {
     /// # Errors
     /// See [`RefreshError`].
     pub async fn renew(&self, refresh_token: &str, client: &Client) -> Result<IssuedTokens, RefreshError> {
-        let Renewed { account, token: refresh, .. } = self.refresh.renew(refresh_token, client).await?;
-        let access = self.access.issue(&account).await.map_err(RefreshError::Unavailable)?;
-        Ok(IssuedTokens { account, access, refresh })
+        let renewed = self.refresh.renew(refresh_token, client).await?;
+        let access = self.access.issue(&renewed.account).await.map_err(RefreshError::Unavailable)?;
+        Ok(IssuedTokens { account: renewed.account, access, refresh: renewed.token })
     }
 
     /// Ends the access token, and with it the line of the refresh token where one is given. Then the access token may have expired:
@@ -91,19 +91,14 @@ impl TokenLogin {
     /// Looks again at the account once its tokens are stored: a lock or a password change that came in between has ended the
     /// tokens that it saw, and may not have seen these.
     async fn issue(&self, account: Account, client: &Client) -> Result<IssuedTokens, LoginError> {
-        let refresh = self.refresh.issue(&account, client).await?;
-        match self.stands(&account).await {
-            Ok(true) => {}
-            Ok(false) => {
-                self.refresh.end_by(account.id, &refresh).await?;
-                return Err(LoginError::Invalid);
-            }
-            Err(error) => {
-                let _ = self.refresh.end_by(account.id, &refresh).await;
-                return Err(LoginError::Unavailable(error));
-            }
-        }
         let access = self.access.issue(&account).await?;
+        let refresh = self.refresh.issue(&account, client).await?;
+        let standing = self.stands(&account).await;
+        if !matches!(standing, Ok(true)) {
+            let ended = self.refresh.end_by(account.id, &refresh).await;
+            standing.and(ended)?;
+            return Err(LoginError::Invalid);
+        }
         Ok(IssuedTokens { account, access, refresh })
     }
 

@@ -20,7 +20,9 @@ use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::OneTimeStore;
 use crate::throttle::Throttle;
-use crate::token::{AccessTokens, Assertions, PersonalTokenStore, PersonalTokens, RefreshTokens, SigningKeyStore, SigningKeys};
+use crate::token::{
+    AccessTokens, Assertions, PersonalKeys, PersonalTokenStore, PersonalTokens, PersonalUses, RefreshTokens, SigningKeyStore, SigningKeys,
+};
 use crate::token_login::TokenLogin;
 use std::sync::Arc;
 
@@ -169,7 +171,14 @@ impl Parts {
     }
 
     pub(super) fn personal_tokens(&self, store: Arc<dyn PersonalTokenStore>, secret: &Secret) -> Arc<PersonalTokens> {
-        Arc::new(PersonalTokens { store, audit: Arc::clone(&self.audit), clock: Arc::clone(&self.clock), secret: secret.clone() })
+        Arc::new(PersonalTokens {
+            store,
+            audit: Arc::clone(&self.audit),
+            clock: Arc::clone(&self.clock),
+            keys: PersonalKeys::derive(secret, self.settings.secret_previous.as_ref()),
+            uses: PersonalUses::default(),
+            settings: Arc::clone(&self.settings),
+        })
     }
 
     pub(super) fn token_login(&self, login: &Arc<Login>, access: &Arc<AccessTokens>, refresh: &Arc<RefreshTokens>) -> Arc<TokenLogin> {

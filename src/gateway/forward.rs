@@ -75,6 +75,8 @@ pub struct Forward<'a> {
     pub identity: Option<&'a Introduction>,
     /// Whether the deciding rule names methods.
     pub names_methods: bool,
+    /// Whether `Authorization` was for us, and so is not for the application.
+    pub takes_authorization: bool,
     /// The request's id.
     pub request_id: &'a str,
     /// What the upstream is told of the trace.
@@ -98,6 +100,9 @@ impl Forward<'_> {
             request.remove_header(name);
         }
         strip_own_cookies(request)?;
+        if self.takes_authorization {
+            request.remove_header(&AUTHORIZATION);
+        }
         apply_changes_to_request(request, &self.route.request_headers)?;
         self.write_target(request)?;
         self.write_host(request)?;

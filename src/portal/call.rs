@@ -65,7 +65,7 @@ impl Call {
     pub(super) fn somebody(&self) -> Result<Option<(&SessionKey, &Session)>, Box<Response>> {
         match &self.visit.session {
             Presence::Somebody { key, session } => Ok(Some((key, session))),
-            Presence::Nobody => Ok(None),
+            Presence::Nobody | Presence::Program(_) | Presence::Refused(_) => Ok(None),
             Presence::Unknown => Err(Box::new(self.fault(&Self::outage()))),
         }
     }

@@ -30,7 +30,7 @@ pub(super) const VALIDATION: Failure = Failure {
     detail: "Some values cannot be taken, see errors.",
 };
 
-/// The link of a mail; a token that is presented as a credential is [`INVALID_TOKEN`].
+/// The link of a mail; a token that is presented as a credential is [`Fault::InvalidToken`](super::error_page::Fault).
 pub(super) const INVALID_LINK: Failure = Failure {
     status: StatusCode::BAD_REQUEST,
     code: "invalid_token",
@@ -50,21 +50,6 @@ pub(super) const UNAUTHORIZED: Failure = Failure {
     code: "unauthorized",
     title: "Not signed in",
     detail: "Send an access token, as Authorization: Bearer and the token.",
-};
-
-/// Never says why: expired, revoked, changed, and not ours look alike.
-pub(super) const INVALID_TOKEN: Failure = Failure {
-    status: StatusCode::UNAUTHORIZED,
-    code: "invalid_token",
-    title: "Invalid token",
-    detail: "The token is not valid, or no longer. Renew it, or sign in again.",
-};
-
-pub(super) const INSUFFICIENT_SCOPE: Failure = Failure {
-    status: StatusCode::FORBIDDEN,
-    code: "insufficient_scope",
-    title: "Not with this token",
-    detail: "A personal access token may read the profile where its scope allows, and nothing else here. Sign in for the rest.",
 };
 
 pub(super) const CROSS_SITE: Failure = Failure {

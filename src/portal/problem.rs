@@ -70,7 +70,7 @@ impl Problem {
             request_id: None,
             retry_after: None,
             limit: None,
-            challenge: None,
+            challenge: (status == StatusCode::UNAUTHORIZED).then_some(CHALLENGE),
         }
     }
 
@@ -109,9 +109,9 @@ impl Problem {
         self
     }
 
-    /// Says what is wrong with the credential that was presented (RFC 6750 section 3).
+    /// Says how to present a credential otherwise than 401 does.
     #[must_use]
-    pub(super) fn with_challenge(mut self, challenge: HeaderValue) -> Self {
+    pub fn with_challenge(mut self, challenge: HeaderValue) -> Self {
         self.challenge = Some(challenge);
         self
     }
@@ -147,8 +147,6 @@ impl Problem {
         }
         if let Some(challenge) = &self.challenge {
             headers.insert(WWW_AUTHENTICATE, challenge.clone());
-        } else if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
         }
         response
     }

@@ -3,29 +3,23 @@
 
 use super::Asking;
 use crate::portal::Portal;
-use crate::portal::failure::{INSUFFICIENT_SCOPE, INVALID_TOKEN, UNAUTHORIZED};
-use crate::portal::problem::Problem;
+use crate::portal::error_page::Fault;
+use crate::portal::failure::UNAUTHORIZED;
 use crate::target::Target;
 use crate::token::{Bearer, Destination, Refusal, Unproven};
 use axum::extract::{FromRequestParts, OriginalUri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
-
-/// A token was sent that opens nothing (RFC 6750 section 3.1).
-const INVALID: HeaderValue = HeaderValue::from_static("Bearer realm=\"portcullis\", error=\"invalid_token\"");
-
-/// A token was sent that opens something else.
-const ELSEWHERE: HeaderValue = HeaderValue::from_static("Bearer realm=\"portcullis\", error=\"insufficient_scope\"");
 
 /// A request that presents a credential of ours, unproven.
 pub(super) struct Presented {
     pub(super) asking: Asking,
     pub(super) credential: Unproven,
     method: http::Method,
-    path: String,
+    target: Target,
 }
 
 /// A request of somebody.
@@ -47,9 +41,8 @@ impl FromRequestParts<Arc<Portal>> for Presented {
         };
         // A nested router sees the rest of the path only; a scope is about the whole.
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
-        let path = Target::parse(uri.path().as_bytes()).map(|target| String::from_utf8_lossy(target.path()).into_owned());
-        let path = path.map_err(|_| refused(&asking, &Refusal::OutOfScope))?;
-        Ok(Self { asking, credential, method: parts.method.clone(), path })
+        let target = Target::parse(uri.path().as_bytes()).map_err(|_| refused(&asking, &Refusal::OutOfScope))?;
+        Ok(Self { asking, credential, method: parts.method.clone(), target })
     }
 }
 
@@ -66,8 +59,7 @@ impl FromRequestParts<Arc<Portal>> for Authorized {
 impl Presented {
     /// Whom the credential speaks for.
     pub(super) async fn prove(&self) -> Result<Bearer, Response> {
-        let host = self.asking.visit.host.to_string();
-        let destination = Destination { host: &host, path: &self.path, method: self.method.as_str() };
+        let destination = Destination { host: self.asking.visit.host.as_str(), path: self.target.path(), method: self.method.as_str() };
         let proven = self.asking.portal.app.bearers.prove(&self.credential, destination).await;
         proven.map_err(|refusal| refused(&self.asking, &refusal))
     }
@@ -76,15 +68,10 @@ impl Presented {
 /// The answer to a credential that opens nothing here.
 pub(super) fn refused(asking: &Asking, refusal: &Refusal) -> Response {
     match refusal {
-        Refusal::Invalid => INVALID_TOKEN.problem().with_challenge(INVALID).into_response(),
-        Refusal::OutOfScope => out_of_scope().into_response(),
+        Refusal::Invalid => asking.fault(&Fault::InvalidToken),
+        Refusal::OutOfScope => asking.fault(&Fault::InsufficientScope),
         Refusal::Unavailable(error) => asking.outage(error),
     }
-}
-
-/// What a token is told that is not for this.
-pub(super) fn out_of_scope() -> Problem {
-    INSUFFICIENT_SCOPE.problem().with_challenge(ELSEWHERE)
 }
 
 /// Whether a token was sent, and not one of ours. On proxied requests it may be meant for the application; here it is not.

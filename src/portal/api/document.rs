@@ -7,7 +7,7 @@ pub(super) use endpoint::Endpoint;
 
 use super::{login, logout, password_reset, profile, refresh, register};
 use crate::portal::error_page::Fault;
-use crate::portal::failure::{Failure, TOO_MANY_ATTEMPTS, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE};
+use crate::portal::failure::{TOO_MANY_ATTEMPTS, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE};
 use crate::portal::problem::Problem;
 use bytes::Bytes;
 use endpoint::problems;
@@ -80,8 +80,8 @@ fn shared() -> Components {
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
         .description(Some("An access token. A personal access token (`pat_…`) may read the profile."));
-    let too_large = Failure::from(&Fault::PayloadTooLarge).problem();
-    let internal = Failure::from(&Fault::Internal).problem();
+    let too_large = Problem::of(&Fault::PayloadTooLarge);
+    let internal = Problem::of(&Fault::Internal);
     ComponentsBuilder::new()
         .schema_from::<Problem>()
         .security_scheme(BEARER, SecurityScheme::Http(bearer.build()))

@@ -1,7 +1,9 @@
 //! `logout`: the access token ends at once, on all gateways, and what it could be renewed by with it.
 
-use super::credential::{Presented, out_of_scope, refused};
+use super::credential::{Presented, refused};
 use super::document::{self, Endpoint};
+use crate::portal::error_page::Fault;
+use crate::portal::problem::Problem;
 use crate::portal::submission::{Submission, json, misshapen, unsupported};
 use crate::token::{AccessError, Refusal, Unproven};
 use axum::response::{IntoResponse as _, Response};
@@ -58,5 +60,5 @@ pub(super) fn described() -> Endpoint {
             ("invalid_request", json!({ "refresh_token": document::REFRESH_TOKEN })),
         ])
         .answers_nothing(204, "Signed out.")
-        .fails([misshapen(FIELDS), out_of_scope()])
+        .fails([misshapen(FIELDS), Problem::of(&Fault::InsufficientScope)])
 }

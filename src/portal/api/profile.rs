@@ -1,8 +1,9 @@
 //! `profile`: reading and changing one's own account.
 
-use super::credential::{Authorized, out_of_scope, refused};
+use super::credential::{Authorized, refused};
 use super::document::{self, Endpoint};
 use super::{JsonBody, present};
+use crate::portal::error_page::Fault;
 use crate::portal::failure::{CONFLICT, USERNAME_TAKEN};
 use crate::portal::problem::Problem;
 use crate::portal::refusal::{self, invalid, taken};
@@ -83,7 +84,7 @@ pub(super) fn described() -> Endpoint {
     Endpoint::get("/profile", "profile", "Who is signed in")
         .authorized()
         .answers::<User<'_>>(200, "The account as it is now.", [("user", document::user())])
-        .fails([out_of_scope()])
+        .fails([Problem::of(&Fault::InsufficientScope)])
 }
 
 /// The same of the change.
@@ -98,5 +99,11 @@ pub(super) fn change_described() -> Endpoint {
             ("username_taken", json!({ "username": "alice" })),
         ])
         .answers::<User<'_>>(200, "The account as it is now.", [("user", document::user())])
-        .fails([misshapen(FIELDS), invalid(vec![fixed()]), taken("username", &USERNAME_TAKEN), CONFLICT.problem(), out_of_scope()])
+        .fails([
+            misshapen(FIELDS),
+            invalid(vec![fixed()]),
+            taken("username", &USERNAME_TAKEN),
+            CONFLICT.problem(),
+            Problem::of(&Fault::InsufficientScope),
+        ])
 }

@@ -3,7 +3,8 @@
 use super::document::{self, Endpoint};
 use super::tokens::{self, TokensBody};
 use super::{Asking, JsonBody};
-use crate::portal::failure::INVALID_TOKEN;
+use crate::portal::error_page::Fault;
+use crate::portal::problem::Problem;
 use crate::portal::refusal::{invalid, missing};
 use crate::portal::submission::{json, misshapen};
 use crate::token::RefreshError;
@@ -33,7 +34,7 @@ pub(super) async fn submit(asking: Asking, JsonBody(body): JsonBody) -> Response
     };
     match asking.portal.app.token_login.renew(&token, &asking.client).await {
         Ok(issued) => tokens::renewed(&issued),
-        Err(RefreshError::Invalid | RefreshError::Reused) => INVALID_TOKEN.response(),
+        Err(RefreshError::Invalid | RefreshError::Reused) => asking.fault(&Fault::InvalidToken),
         Err(RefreshError::Unavailable(error)) => asking.outage(&error),
     }
 }
@@ -52,5 +53,5 @@ pub(super) fn described() -> Endpoint {
             ("invalid_request", json!({ "refresh_token": document::REFRESH_TOKEN })),
         ])
         .answers::<TokensBody<'_>>(200, "The next pair.", [("renewed", document::tokens())])
-        .fails([misshapen(FIELDS), invalid(vec![missing("refreshToken")]), INVALID_TOKEN.problem()])
+        .fails([misshapen(FIELDS), invalid(vec![missing("refreshToken")]), Problem::of(&Fault::InvalidToken)])
 }

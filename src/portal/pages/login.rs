@@ -149,7 +149,7 @@ fn signed_in_as_json(call: &Call, signed_in: &SignedIn) -> Response {
 fn attempt(call: &Call, identifier: String, password: String, remember: bool) -> Attempt {
     let replaces = match &call.visit.session {
         Presence::Somebody { key, .. } => Some(*key),
-        Presence::Nobody | Presence::Unknown => None,
+        _ => None,
     };
     Attempt { identifier, password: Password::new(password), remember, client: call.client(), replaces }
 }
@@ -174,7 +174,7 @@ fn page<'a>(call: &'a Call, onward: &'a Onward, typed: Typed<'a>, problems: &'a 
     let portal = &call.portal;
     let signed_in = match &call.visit.session {
         Presence::Somebody { session, .. } => Some(session.user.username.as_str()),
-        Presence::Nobody | Presence::Unknown => None,
+        _ => None,
     };
     let register = format!("{}/register{}", portal.look.prefix, rd_query('?', onward.asked_for()));
     Page {

@@ -1,7 +1,8 @@
 //! One operation as the document shows it: what it takes, what it answers, and how it fails.
 
 use super::{BEARER, INTERNAL, OUTAGE, TOO_LARGE, TOO_MANY, UNSUPPORTED};
-use crate::portal::failure::{INVALID_TOKEN, UNAUTHORIZED};
+use crate::portal::error_page::Fault;
+use crate::portal::failure::UNAUTHORIZED;
 use crate::portal::problem::Problem;
 use http::StatusCode;
 use serde_json::Value;
@@ -119,7 +120,7 @@ impl Endpoint {
     /// It takes an access token.
     pub(in super::super) fn authorized(mut self) -> Self {
         self.operation = self.operation.security(SecurityRequirement::new(BEARER, [] as [&str; 0]));
-        self.fails([UNAUTHORIZED.problem(), INVALID_TOKEN.problem()])
+        self.fails([UNAUTHORIZED.problem(), Problem::of(&Fault::InvalidToken)])
     }
 
     /// Its attempts are limited.
