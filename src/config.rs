@@ -13,6 +13,7 @@ mod environment;
 mod field;
 mod file;
 mod findings;
+mod fixed;
 mod headers;
 mod later;
 mod limits;
@@ -27,6 +28,7 @@ mod server;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod units;
 mod upstream;
 
@@ -72,6 +74,10 @@ pub struct Settings {
     pub accounts: AccountSettings,
     /// Limits of attempts.
     pub rate_limit: RateLimitSettings,
+    /// Tokens for programs.
+    pub tokens: TokenSettings,
+    /// The API for programs.
+    pub api: ApiSettings,
     /// Outgoing mail.
     pub email: EmailSettings,
     /// How long audit records are kept.
@@ -100,6 +106,39 @@ impl Settings {
         let sender = || self.email.from.address.canonical().rsplit_once('@').map_or_else(String::new, |(_, domain)| domain.to_owned());
         self.portal.url.as_ref().map_or_else(sender, |url| url.host.as_str().to_owned())
     }
+}
+
+/// `tokens`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// How long an access token lives.
+    pub access: Duration,
+    /// How long a program stays signed in, whatever it renews.
+    pub refresh: Duration,
+    /// What new tokens are signed with.
+    pub algorithm: TokenAlgorithm,
+    /// `iss` of every token: as configured, else `portal.url`, else `portcullis`.
+    pub issuer: String,
+    /// `aud` of access tokens.
+    pub audience: String,
+}
+
+/// A way to sign (RFC 7518, RFC 8037).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenAlgorithm {
+    /// Ed25519.
+    EdDsa,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// HMAC with SHA-256: only who shares the secret can verify.
+    Hs256,
+}
+
+/// `api`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Origins of single-page applications that may call the API, exact.
+    pub allowed_origins: Vec<String>,
 }
 
 /// An address to listen at.
@@ -263,7 +302,7 @@ pub struct SessionSettings {
 }
 
 /// `secret`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// As configured.
     Given(Secret),
@@ -285,7 +324,7 @@ pub struct StoreSettings {
 }
 
 /// `stores.users`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserStore {
     /// A SQLite file.
     Sqlite(PathBuf),
@@ -294,7 +333,7 @@ pub enum UserStore {
 }
 
 /// `stores.sessions`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionStoreKind {
     /// In this process only.
     Memory,

@@ -16,15 +16,17 @@ use crate::link_token::LinkTokens;
 use crate::lockout::Lockout;
 use crate::login::{Attempt, Login, LoginError, SignedIn};
 use crate::mail::Outbox;
+use crate::metrics::Metrics;
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
 use crate::sealing::Sealer;
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
-use crate::store::memory::{MemoryCounters, MemoryOneTime, MemorySessions};
-use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit, SqliteInvitations, SqliteOutbox};
+use crate::store::memory::{MemoryCounters, MemoryOneTime, MemoryRefreshTokens, MemorySessions};
+use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit, SqliteInvitations, SqliteOutbox, SqliteSigningKeys};
 use crate::throttle::{CounterKeys, Throttle};
+use crate::token::{RefreshTokens, SigningKeys};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use std::path::Path;
@@ -38,6 +40,7 @@ pub(crate) struct Fixture {
     pub(crate) sessions: Arc<Overtaken>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) marks: SessionMarks,
+    pub(crate) refresh_tokens: Arc<RefreshTokens>,
     pub(crate) login: Arc<Login>,
     pub(crate) registration: Arc<Registration>,
     pub(crate) profile: Arc<Profile>,
@@ -101,23 +104,24 @@ impl Fixture {
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
-        let audit = Arc::new(Audit::start(Arc::new(SqliteAudit::new(Arc::clone(&database))), Arc::clone(&clock)).unwrap());
+        let metrics = Metrics::new().unwrap();
+        let records = Arc::new(SqliteAudit::new(Arc::clone(&database)));
+        let audit = Arc::new(Audit::start(records, Arc::clone(&clock), Arc::clone(&metrics)).unwrap());
         let hasher = Hasher::start_patient(settings.hash);
-        let marks = SessionMarks { accounts: Arc::clone(&accounts), sessions: Arc::clone(&sessions), reaches_sessions: true };
+        let marks = SessionMarks {
+            accounts: Arc::clone(&accounts),
+            sessions: Arc::clone(&sessions),
+            refresh_tokens: Arc::new(MemoryRefreshTokens::default()),
+            metrics: Arc::clone(&metrics),
+            reaches_sessions: true,
+        };
         let tokens = LinkTokens { store: Arc::new(MemoryOneTime::default()), clock: Arc::clone(&clock) };
-        let secret = Secret::new("a secret for tests, long enough for all".to_owned());
         let letters = Arc::new(SqliteOutbox::new(Arc::clone(&database)));
-        let outbox = Arc::new(Outbox::new(letters, Arc::clone(&clock), Sealer::derive(&secret, None)));
+        let outbox = Arc::new(Outbox::new(letters, Arc::clone(&clock), Sealer::derive(&secret(), None)));
         let all = whole(&settings, folder.path());
-        let lockout = Arc::new(Lockout {
-            counters: Arc::new(MemoryCounters::default()),
-            clock: Arc::clone(&clock),
-            settings: settings.lockout.clone(),
-            keys: CounterKeys::derive(&secret),
-            outbox: Arc::clone(&outbox),
-            audit: Arc::clone(&audit),
-        });
-        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone()));
+        let lockout = lockout(&settings, &outbox, &audit, &clock);
+        let throttle = Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone(), Arc::clone(&metrics));
+        let throttle = Arc::new(throttle);
         let email_confirmation = Arc::new(EmailConfirmation {
             accounts: Arc::clone(&accounts),
             tokens,
@@ -129,6 +133,18 @@ impl Fixture {
             marks: marks.clone(),
             prefix: all.server.prefix.clone(),
             sends_mail: all.email.transport.is_some(),
+        });
+        let keys = Arc::new(SqliteSigningKeys::new(Arc::clone(&database)));
+        let keys = SigningKeys::new(keys, Sealer::derive(&secret, None), Arc::clone(&clock), all.tokens.clone());
+        let refresh_tokens = Arc::new(RefreshTokens {
+            store: Arc::clone(&marks.refresh_tokens),
+            keys: Arc::new(keys),
+            accounts: Arc::clone(&accounts),
+            audit: Arc::clone(&audit),
+            clock: Arc::clone(&clock),
+            settings: all.tokens.clone(),
+            max_families: session_settings().max_per_user,
+            verify_email: settings.verify_email,
         });
         let invitations = Arc::new(Invitations {
             store: Arc::new(SqliteInvitations::new(database)),
@@ -147,6 +163,7 @@ impl Fixture {
                 throttle: Arc::clone(&throttle),
                 outbox: Arc::clone(&outbox),
                 audit: Arc::clone(&audit),
+                metrics: Arc::clone(&metrics),
                 settings: session_settings(),
                 verify_email: settings.verify_email,
             }),
@@ -171,6 +188,7 @@ impl Fixture {
                 audit: Arc::clone(&audit),
                 outbox: Arc::clone(&outbox),
                 clock: Arc::clone(&clock),
+                marks: marks.clone(),
                 accounts_settings: settings.clone(),
                 session_settings: session_settings(),
             }),
@@ -190,6 +208,7 @@ impl Fixture {
             sessions: overtaken,
             clock: manual,
             marks,
+            refresh_tokens,
             _folder: folder,
         }
     }
@@ -220,6 +239,21 @@ impl Fixture {
     pub(crate) async fn session(&self, key: &SessionKey) -> Option<Arc<Session>> {
         self.sessions.find(key, self.login.clock.now()).await.unwrap()
     }
+}
+
+fn secret() -> Secret {
+    Secret::new("a secret for tests, long enough for all".to_owned())
+}
+
+fn lockout(settings: &AccountSettings, outbox: &Arc<Outbox>, audit: &Arc<Audit>, clock: &SharedClock) -> Arc<Lockout> {
+    Arc::new(Lockout {
+        counters: Arc::new(MemoryCounters::default()),
+        clock: Arc::clone(clock),
+        settings: settings.lockout.clone(),
+        keys: CounterKeys::derive(&secret()),
+        outbox: Arc::clone(outbox),
+        audit: Arc::clone(audit),
+    })
 }
 
 pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
@@ -317,7 +351,7 @@ impl SessionStore for Overtaken {
         self.inner.count(now).await
     }
 
-    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.inner.purge(now).await
     }
 

@@ -4,19 +4,26 @@ use crate::account::{AccountStore, Hasher};
 use crate::administration::{Actor, Administration};
 use crate::audit::Audit;
 use crate::clock::SharedClock;
-use crate::config::Settings;
+use crate::config::{Secret, Settings};
 use crate::email_confirmation::EmailConfirmation;
 use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
 use crate::lockout::Lockout;
 use crate::login::Login;
 use crate::mail::Outbox;
+use crate::metrics::Metrics;
 use crate::profile::Profile;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
+use crate::sealing::Sealer;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
+use crate::store::OneTimeStore;
 use crate::throttle::Throttle;
+use crate::token::{
+    AccessTokens, Assertions, PersonalKeys, PersonalTokenStore, PersonalTokens, PersonalUses, RefreshTokens, SigningKeyStore, SigningKeys,
+};
+use crate::token_login::TokenLogin;
 use std::sync::Arc;
 
 /// What several use cases need.
@@ -32,6 +39,7 @@ pub(super) struct Parts {
     pub(super) audit: Arc<Audit>,
     pub(super) lockout: Arc<Lockout>,
     pub(super) throttle: Arc<Throttle>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Parts {
@@ -44,6 +52,7 @@ impl Parts {
             throttle: Arc::clone(&self.throttle),
             outbox: Arc::clone(&self.outbox),
             audit: Arc::clone(&self.audit),
+            metrics: Arc::clone(&self.metrics),
             settings: self.settings.sessions,
             verify_email: self.settings.accounts.verify_email,
         })
@@ -114,6 +123,7 @@ impl Parts {
             audit: Arc::clone(&self.audit),
             outbox: Arc::clone(&self.outbox),
             clock: Arc::clone(&self.clock),
+            marks: self.marks.clone(),
             accounts_settings: self.settings.accounts.clone(),
             session_settings: self.settings.sessions,
         })
@@ -131,5 +141,57 @@ impl Parts {
             lockout: Arc::clone(&self.lockout),
             actor: Actor::operator(),
         })
+    }
+
+    pub(super) fn signing_keys(&self, store: Arc<dyn SigningKeyStore>, sealer: Sealer) -> Arc<SigningKeys> {
+        Arc::new(SigningKeys::new(store, sealer, Arc::clone(&self.clock), self.settings.tokens.clone()))
+    }
+
+    pub(super) fn access_tokens(&self, keys: &Arc<SigningKeys>, revoked: &Arc<dyn OneTimeStore>) -> Arc<AccessTokens> {
+        Arc::new(AccessTokens {
+            keys: Arc::clone(keys),
+            accounts: Arc::clone(&self.accounts),
+            revoked: Arc::clone(revoked),
+            clock: Arc::clone(&self.clock),
+            settings: self.settings.tokens.clone(),
+        })
+    }
+
+    pub(super) fn refresh_tokens(&self, keys: &Arc<SigningKeys>) -> Arc<RefreshTokens> {
+        Arc::new(RefreshTokens {
+            store: Arc::clone(&self.marks.refresh_tokens),
+            keys: Arc::clone(keys),
+            accounts: Arc::clone(&self.accounts),
+            audit: Arc::clone(&self.audit),
+            clock: Arc::clone(&self.clock),
+            settings: self.settings.tokens.clone(),
+            max_families: self.settings.sessions.max_per_user,
+            verify_email: self.settings.accounts.verify_email,
+        })
+    }
+
+    pub(super) fn personal_tokens(&self, store: Arc<dyn PersonalTokenStore>, secret: &Secret) -> Arc<PersonalTokens> {
+        Arc::new(PersonalTokens {
+            store,
+            audit: Arc::clone(&self.audit),
+            clock: Arc::clone(&self.clock),
+            keys: PersonalKeys::derive(secret, self.settings.secret_previous.as_ref()),
+            uses: PersonalUses::default(),
+            settings: Arc::clone(&self.settings),
+        })
+    }
+
+    pub(super) fn token_login(&self, login: &Arc<Login>, access: &Arc<AccessTokens>, refresh: &Arc<RefreshTokens>) -> Arc<TokenLogin> {
+        Arc::new(TokenLogin {
+            login: Arc::clone(login),
+            accounts: Arc::clone(&self.accounts),
+            access: Arc::clone(access),
+            refresh: Arc::clone(refresh),
+            audit: Arc::clone(&self.audit),
+        })
+    }
+
+    pub(super) fn assertions(&self, keys: &Arc<SigningKeys>) -> Arc<Assertions> {
+        Arc::new(Assertions::new(Arc::clone(keys), Arc::clone(&self.clock), self.settings.tokens.issuer.clone()))
     }
 }

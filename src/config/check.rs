@@ -4,7 +4,7 @@ use super::environment::{self, Variables};
 use super::file::{self, Place};
 use super::findings::{Finding, Findings};
 use super::section::Section;
-use super::{Settings, accounts, appearance, email, headers, later, limits, policy, risks, routes, server, telemetry};
+use super::{PortalUrl, Settings, accounts, appearance, email, headers, later, limits, policy, risks, routes, server, telemetry, tokens};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -180,6 +180,8 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<(Settings, Vec<Finding>)
     let routes = routes::routes(&mut root, &server, &identity);
     let (policy, tests) = policy::access(&mut root, &server);
     let rate_limit = limits::rate_limit(&mut root);
+    let tokens = tokens::tokens(&mut root, || portal.url.as_ref().map_or_else(|| "portcullis".to_owned(), PortalUrl::origin));
+    let api = tokens::api(&mut root);
     let email = email::email(&mut root);
     let audit = limits::audit(&mut root);
     let log = appearance::log(&mut root);
@@ -198,6 +200,8 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<(Settings, Vec<Finding>)
         stores: stores?,
         accounts,
         rate_limit,
+        tokens,
+        api,
         email: email?,
         audit,
         routes: routes?,

@@ -12,8 +12,9 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::watch;
 
 /// Longest a TLS handshake may take.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -206,27 +207,47 @@ fn remedy(error: &std::io::Error) -> String {
 /// Counts open connections, up to a limit.
 #[derive(Clone)]
 pub struct Tracker {
-    slots: Arc<Semaphore>,
-    limit: u32,
+    open: watch::Sender<usize>,
+    limit: Arc<AtomicUsize>,
 }
+
+/// An open connection, until it is dropped.
+pub struct Entered(watch::Sender<usize>);
 
 impl Tracker {
     /// At most `limit` at once.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX).min(1 << 24);
-        Self { slots: Arc::new(Semaphore::new(limit as usize)), limit }
+        Self { open: watch::Sender::new(0), limit: Arc::new(AtomicUsize::new(limit)) }
     }
 
-    /// One more, until it is dropped; `None` at the limit.
+    /// From now on at most `limit` at once; those beyond it that are open stay.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// One more; `None` at the limit.
     #[must_use]
-    pub fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        self.slots.clone().try_acquire_owned().ok()
+    pub fn enter(&self) -> Option<Entered> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let entered = self.open.send_if_modified(|open| {
+            let room = *open < limit;
+            *open += usize::from(room);
+            room
+        });
+        entered.then(|| Entered(self.open.clone()))
     }
 
     /// Waits until there is none.
     pub async fn none_left(&self) {
-        let _ = self.slots.acquire_many(self.limit).await;
+        // It fails only where the sender is gone, and `self` has it.
+        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
     }
 }
 

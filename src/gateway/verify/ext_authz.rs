@@ -1,15 +1,15 @@
 //! Envoy's own protocol, `ext_authz` v3 over gRPC: the same question and answer as over HTTP. What Envoy lets an answer do
-//! beyond that is used to guard the application as the proxy does: forged headers and our cookies are taken away.
+//! beyond that is used to guard the application as the proxy does: forged headers, our cookies and our tokens are taken away.
 
 use super::Answered;
 use super::front::{Front, Original};
 use crate::address::{Address, Scheme};
 use crate::gateway::client::Peer;
 use crate::gateway::decision::Mode;
-use crate::gateway::exchange::Facts;
+use crate::gateway::exchange::{self, Facts};
 use crate::gateway::forward::without_own_cookies;
 use crate::gateway::trace::Trace;
-use crate::gateway::{Gateway, access_log, new_request_id};
+use crate::gateway::{CurrentGateway, Gateway, access_log, new_request_id};
 use crate::logging::request;
 use crate::portal::error_page::Fault;
 use bytes::Bytes;
@@ -19,18 +19,21 @@ use envoy_types::ext_authz::v3::pb::{
 };
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use envoy_types::pb::google::rpc;
-use http::header::{CONTENT_LENGTH, COOKIE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use pingora::proxy::ProxyHttp as _;
 use tonic::{Code, Request, Response, Status};
 
-/// Answers Envoy. Who may connect is decided where connections are accepted.
-pub struct ExtAuthz(Gateway);
+/// Answers Envoy. Who may connect is decided where connections are accepted; whoever has connected must still be trusted when
+/// it asks.
+pub struct ExtAuthz(CurrentGateway);
+
+/// The answering of one question.
+struct Answering(Gateway);
 
 impl ExtAuthz {
-    /// Over this gateway's decisions.
+    /// Over the decisions of the gateway in force.
     #[must_use]
-    pub fn new(gateway: Gateway) -> Self {
+    pub fn new(gateway: CurrentGateway) -> Self {
         Self(gateway)
     }
 }
@@ -38,6 +41,10 @@ impl ExtAuthz {
 #[tonic::async_trait]
 impl Authorization for ExtAuthz {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        let gateway = self.0.get();
+        if !gateway.trusts(Peer::at(request.remote_addr().map(|peer| peer.ip()))) {
+            return Err(Status::permission_denied("this peer is not in server.trusted_proxies"));
+        }
         let (own_headers, _, asked) = request.into_parts();
         let asked = asked.attributes.unwrap_or_default();
         let peer = asked.source.and_then(|peer| peer.address).and_then(|address| address.address).and_then(|address| match address {
@@ -46,15 +53,15 @@ impl Authorization for ExtAuthz {
         });
         let http = asked.request.and_then(|request| request.http).unwrap_or_default();
         let own_headers = own_headers.into_headers();
-        Ok(Response::new(request::scope(self.answer(&http, Peer::at(peer), &own_headers)).await))
+        Ok(Response::new(request::scope(Answering(gateway).answer(&http, Peer::at(peer), &own_headers)).await))
     }
 }
 
-impl ExtAuthz {
+impl Answering {
     /// Answers about this request. Where Envoy traces, `own_headers`, those of its question itself, tell of its own span.
     async fn answer(&self, http: &HttpRequest, peer: Peer, own_headers: &HeaderMap) -> CheckResponse {
         let headers = headers_of(http);
-        let mut passage = self.0.new_ctx();
+        let mut passage = self.0.passage();
         passage.name(new_request_id());
         let answered = match self.read(http, &headers, peer) {
             Ok(facts) => {
@@ -74,6 +81,7 @@ impl ExtAuthz {
     /// believed only where that peer is a trusted proxy, too.
     fn read(&self, http: &HttpRequest, headers: &HeaderMap, peer: Peer) -> Result<Facts, Fault> {
         let settings = &self.0.0.settings;
+        exchange::check_credentials(headers)?;
         let method = Method::from_bytes(http.method.as_bytes()).map_err(|_| Fault::BadRequest("The request has no usable method."))?;
         let scheme = Scheme::parse(http.scheme.as_bytes()).ok_or(Fault::BadRequest("The request has no usable scheme."))?;
         let address = Address::from_parts(scheme, http.host.as_bytes(), http.path.as_bytes()).map_err(Fault::BadRequest)?;
@@ -92,6 +100,9 @@ impl ExtAuthz {
             .filter(|name| !written.contains_key(*name) && self.0.0.strip.drops(name, true, answered.names_methods))
             .map(ToString::to_string)
             .collect();
+        if answered.takes_authorization {
+            headers_to_remove.push(AUTHORIZATION.to_string());
+        }
         match without_own_cookies(asked) {
             Some(kept) if kept.is_empty() => headers_to_remove.push(COOKIE.to_string()),
             Some(kept) => headers.push(overwrite(&COOKIE, &kept)),

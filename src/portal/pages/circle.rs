@@ -36,7 +36,7 @@ pub(super) fn broken(call: &Call, onward: &Onward) -> Option<Response> {
     let enough = match &call.visit.session {
         Presence::Somebody { .. } => rounds.enough_for_somebody(),
         Presence::Nobody => rounds.enough_for_nobody(),
-        Presence::Unknown => false,
+        Presence::Unknown | Presence::Program(_) | Presence::Refused(_) => false,
     };
     enough.then(|| page(call, onward))
 }
