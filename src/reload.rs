@@ -66,21 +66,23 @@ impl Reloader {
         match &result {
             Ok(reloaded) => {
                 for key in &reloaded.later {
-                    tracing::warn!(key, "cannot change while the gateway runs, takes effect at the next start");
+                    tracing::warn!(event = "reload_later", key, "cannot change while the gateway runs, takes effect at the next start");
                 }
-                tracing::info!("the configuration was reloaded");
+                tracing::info!(event = "reloaded", "the configuration was reloaded");
             }
-            Err(NotReloaded::Stopping) => tracing::warn!("the configuration is not read again, the gateway is stopping"),
+            Err(NotReloaded::Stopping) => {
+                tracing::warn!(event = "reload_refused", "the configuration is not read again, the gateway is stopping")
+            }
             Err(NotReloaded::Wrong(report)) => {
                 for problem in &report.0 {
-                    tracing::error!("{problem}");
+                    tracing::error!(event = "reload_problem", "{problem}");
                 }
                 let problems = report.0.len();
-                tracing::error!(problems, "the configuration was not reloaded, what was in force stays");
+                tracing::error!(event = "reload_failed", problems, "the configuration was not reloaded, what was in force stays");
             }
             Err(NotReloaded::Unusable(reason)) => {
-                tracing::error!("{reason}");
-                tracing::error!(problems = 1, "the configuration was not reloaded, what was in force stays");
+                tracing::error!(event = "reload_problem", "{reason}");
+                tracing::error!(event = "reload_failed", problems = 1, "the configuration was not reloaded, what was in force stays");
             }
         }
         result
@@ -106,7 +108,7 @@ impl Reloader {
             log.set_level(level);
         }
         for warning in &warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!(event = "reload_warning", "{warning}");
         }
         Ok(Reloaded { later })
     }

@@ -23,7 +23,7 @@ pub(super) async fn show(State(portal): State<Arc<Portal>>) -> Response {
     match portal.app.signing_keys.jwks().await {
         Ok(keys) => ([(CONTENT_TYPE, JWK_SET), (CACHE_CONTROL, FIVE_MINUTES)], Json(keys)).into_response(),
         Err(error) => {
-            tracing::error!(%error, "the public keys cannot be shown");
+            tracing::error!(event = "page_failed", %error, "the public keys cannot be shown");
             unavailable()
         }
     }

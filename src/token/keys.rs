@@ -171,7 +171,7 @@ impl SigningKeys {
             last.as_ref().is_none_or(|(at, _)| now < *at || now.since(*at) >= FRESH_FOR)
         });
         if is_old && let Err(error) = self.read(PAUSE).await {
-            tracing::warn!(%error, "the signing keys cannot be read again, going on with those at hand");
+            tracing::warn!(event = "keys_not_read", %error, "the signing keys cannot be read again, going on with those at hand");
         }
         self.keyring_at_hand(algorithm).await
     }
@@ -218,7 +218,7 @@ impl SigningKeys {
             if due.is_empty() {
                 for id in keyring.spent(&self.purpose, now) {
                     self.store.remove(&id).await?;
-                    tracing::info!(key = id, "a signing key verifies nothing any longer and was removed");
+                    tracing::info!(event = "key_removed", key = id, "a signing key verifies nothing any longer and was removed");
                 }
                 return Ok(());
             }
@@ -237,7 +237,7 @@ impl SigningKeys {
         let sealed = self.sealer.seal(&context(algorithm, &id), &material);
         let key = SealedKey { id, algorithm, number, sealed, created_at: now, signs_from };
         if self.store.add(&key).await? {
-            tracing::info!(key = key.id, algorithm = algorithm.name(), number, "a signing key was made");
+            tracing::info!(event = "key_made", key = key.id, algorithm = algorithm.name(), number, "a signing key was made");
         }
         Ok(())
     }
@@ -284,6 +284,7 @@ fn signed(kind: TokenKind, known: &KnownKey, claims: &impl Serialize) -> Result<
 fn warn_of_closed(keyring: &Keyring, former: &Keyring) {
     for id in keyring.closed().filter(|id| !former.closed().any(|told| told == *id)) {
         tracing::warn!(
+            event = "key_not_decrypted",
             key = id,
             "a signing key cannot be decrypted, what it signed is no longer valid: was `secret` changed without naming the former one in `secret_previous`?"
         );

@@ -4,6 +4,7 @@ use super::assert_records;
 use crate::support::agent::{Agent, Answer};
 use crate::support::api_client::ApiClient;
 use crate::support::browser::Browser;
+use crate::support::form::Form;
 use crate::support::gateway::PASSWORD;
 use crate::support::mail_sink::MailSink;
 use crate::support::mailbox::{Mailbox, ReceivedMail};
@@ -12,6 +13,8 @@ use crate::support::redis_server::RedisServer;
 use crate::support::secrets::Secrets;
 use crate::support::served::Served;
 use crate::support::{program, until};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::json;
 use std::path::Path;
@@ -85,6 +88,19 @@ async fn fill(browser: &mut Browser, page: &str, fields: &[(&str, &str)], status
     answer
 }
 
+/// Sends what the form at this address would; the answer has this status. For forms of which a page has several.
+async fn post(browser: &mut Browser, address: &str, fields: &[(&str, &str)], status: u16) -> Answer {
+    let page = browser.visit(address).await;
+    let mut hidden = Form::all(&page.text()).into_iter().flat_map(|form| form.values);
+    let csrf = hidden.find(|(name, _)| name == "csrf").unwrap_or_else(|| panic!("no form at {}", page.url)).1;
+    let body = url::form_urlencoded::Serializer::new(String::new()).append_pair("csrf", &csrf).extend_pairs(fields).finish();
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html"), ("sec-fetch-site", "same-origin")];
+    let url = browser.url(address);
+    let answer = browser.agent.send(Method::POST, &url, &headers, body).await;
+    assert_eq!(answer.status, status, "{address} {fields:?}: {}", answer.text());
+    answer
+}
+
 /// Threats K07, P11; ASVS V14.2.1, V16.2.5, and I08: with each store, in both formats, and while the store is away
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_anybody_does_leaves_a_secret_in_the_log() {
@@ -104,6 +120,8 @@ async fn everything(format: &str, stores: &str, redis: Option<RedisServer>) {
     own_account(&mut walk).await;
     recovery(&mut walk).await;
     programs(&mut walk).await;
+    tokens(&mut walk).await;
+    scripts(&mut walk).await;
     administrators(&mut walk).await;
     let outage = redis.is_some();
     if let Some(mut redis) = redis {
@@ -228,15 +246,84 @@ async fn programs(walk: &mut Walk) {
     walk.met_by(api.agent);
 }
 
+/// A program signs in by tokens: at the application, at a verify endpoint, and until they are used up.
+async fn tokens(walk: &mut Walk) {
+    let mut api = ApiClient::new(&walk.served.origin);
+    api.agent.secrets = Some(Secrets::default());
+    let yan = json!({ "username": "yan", "email": "yan@example.com", "password": PASSWORD });
+    let first = api.post("/api/auth/register", &yan).await;
+    assert_eq!((first.status, api.post("/api/auth/login", &json!({ "username": "yan", "password": WRONG })).await.status), (201, 401));
+    let signed_in = api.post("/api/auth/login", &json!({ "username": "yan", "password": PASSWORD })).await.json();
+    let renewed = api.post("/api/auth/refresh", &json!({ "refreshToken": signed_in["refreshToken"] })).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.text());
+    let renewed = renewed.json();
+    let access = renewed["accessToken"].as_str().unwrap();
+    api.authorization = Some(format!("Bearer {access}"));
+    assert_eq!(api.get("/api/auth/profile").await.status, 200);
+    assert_eq!(api.send(Method::PUT, "/api/auth/profile", Some(&json!({ "name": "Yan" }))).await.status, 200);
+    assert_eq!(api.get("/app?token=Sent-secret-7").await.status, 200);
+    asks_about(&mut api, &[200]).await;
+    // Damaged, foreign and unknown ones.
+    let unsigned = access.rsplit_once('.').unwrap().0;
+    for bad in [format!("Bearer {unsigned}."), "Bearer pat_Sent-secret-7".to_owned(), "Basic YWRhOnBhdF9TZW50LXNlY3JldC03".to_owned()] {
+        api.authorization = Some(bad);
+        for address in ["/api/auth/profile", "/app"] {
+            assert_eq!(api.get(address).await.status, 401, "{address}");
+        }
+        asks_about(&mut api, &[401, 403]).await;
+    }
+    api.authorization = Some(format!("Bearer {access}"));
+    // Sent again, used up, and ended by that; which of them it is is told elsewhere.
+    for refresh_token in [&json!(SENT), &renewed["refreshToken"], &renewed["refreshToken"], &signed_in["refreshToken"]] {
+        api.post("/api/auth/refresh", &json!({ "refreshToken": refresh_token })).await;
+    }
+    api.post("/api/auth/logout", &json!({ "refreshToken": renewed["refreshToken"] })).await;
+    walk.met_by(api.agent);
+}
+
+/// Somebody makes tokens for scripts, which use them.
+async fn scripts(walk: &mut Walk) {
+    let mut browser = walk.browser();
+    fill(&mut browser, "/auth/login", &[("username", "yan"), ("password", PASSWORD)], 303).await;
+    let made = post(&mut browser, "/auth/account/tokens", &[("name", "nightly"), ("expires", "never")], 200).await;
+    let token = regex::Regex::new("pat_[A-Za-z0-9_-]{20,}").unwrap().find(&made.text()).expect("the token is shown").as_str().to_owned();
+    walk.secrets.keep(&token);
+    let mut script = ApiClient::new(&walk.served.origin);
+    script.agent.secrets = Some(Secrets::default());
+    for authorization in [format!("Bearer {token}"), format!("Basic {}", STANDARD.encode(format!("yan:{token}")))] {
+        script.authorization = Some(authorization);
+        assert_eq!(script.get("/app").await.status, 200);
+        asks_about(&mut script, &[200]).await;
+    }
+    post(&mut browser, "/auth/account/tokens", &[("revoke", "")], 404).await;
+    let id = Form::all(&browser.visit("/auth/account/tokens").await.text());
+    let id = id.into_iter().flat_map(|form| form.values).find(|(name, _)| name == "revoke").unwrap().1;
+    post(&mut browser, "/auth/account/tokens", &[("revoke", &id)], 303).await;
+    assert_eq!(script.get("/app").await.status, 401);
+    walk.met_by(script.agent);
+    walk.met_by(browser.agent);
+}
+
+/// A front proxy asks about what the program presents.
+async fn asks_about(program: &mut ApiClient, statuses: &[u16]) {
+    let authorization = program.authorization.clone().unwrap();
+    let asked = [
+        ("x-original-url", "http://localhost/app?token=Sent-secret-7"),
+        ("x-original-method", "GET"),
+        ("x-forwarded-for", "198.51.100.7"),
+        ("authorization", authorization.as_str()),
+    ];
+    let url = program.url("/auth/verify/nginx");
+    let answer = program.agent.send(Method::GET, &url, &asked, "").await;
+    assert!(statuses.contains(&answer.status), "{} {}", answer.status, answer.text());
+}
+
 /// An administrator does everything to Bob, and invites somebody.
 async fn administrators(walk: &mut Walk) {
     let mut root = walk.browser();
     fill(&mut root, "/auth/login", &[("username", "root"), ("password", PASSWORD)], 303).await;
     let found = root.visit("/auth/admin/users?q=bob").await;
     let bob = regex::Regex::new("/auth/admin/users/[0-9a-f-]{36}").unwrap().find(&found.text()).unwrap().as_str().to_owned();
-    let page = root.visit(&bob).await;
-    let csrf = crate::support::form::Form::all(&page.text()).remove(0).values;
-    let csrf = csrf.into_iter().find(|(name, _)| name == "csrf").unwrap().1;
     for fields in [
         &[("act", "lock")][..],
         &[("act", "unlock")],
@@ -244,10 +331,7 @@ async fn administrators(walk: &mut Walk) {
         &[("act", "end-sessions")],
         &[("act", "reset")],
     ] {
-        let body = url::form_urlencoded::Serializer::new(String::new()).append_pair("csrf", &csrf).extend_pairs(fields).finish();
-        let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html"), ("sec-fetch-site", "same-origin")];
-        let url = root.url(&bob);
-        assert_eq!(root.agent.send(Method::POST, &url, &headers, body).await.status, 303, "{fields:?}");
+        post(&mut root, &bob, fields, 303).await;
     }
     walk.link("bob@example.com", "/auth/reset").await;
     fill(&mut root, &bob, &[("confirm", "bob")], 303).await;
