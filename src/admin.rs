@@ -82,7 +82,7 @@ pub async fn serve(listener: Listener, live: Arc<Live>, mut stop: watch::Receive
         Socket::Unix(socket) => axum::serve(socket, router).with_graceful_shutdown(stopped).await,
     };
     if let Err(error) = served {
-        tracing::error!(%error, "the admin listener ended");
+        tracing::error!(event = "listener_ended", %error, "the admin listener ended");
     }
 }
 

@@ -30,16 +30,22 @@ use crate::sealing::Sealer;
 use crate::session::{CookieKey, SessionStore};
 use crate::session_marks::SessionMarks;
 use crate::store::measured::{
-    MeasuredAccounts, MeasuredAudit, MeasuredCounters, MeasuredInvitations, MeasuredOneTime, MeasuredOutbox, MeasuredSessions,
+    MeasuredAccounts, MeasuredAudit, MeasuredCounters, MeasuredInvitations, MeasuredOneTime, MeasuredOutbox, MeasuredPersonalTokens,
+    MeasuredRefreshTokens, MeasuredSessions, MeasuredSigningKeys,
 };
-use crate::store::memory::{MemoryCounters, MemoryOneTime, MemorySessions};
-use crate::store::mongo::{MongoAccounts, MongoAudit, MongoDatabase, MongoInvitations, MongoOutbox};
-use crate::store::redis::{Link, RedisCounters, RedisOneTime, RedisSessions};
+use crate::store::memory::{MemoryCounters, MemoryOneTime, MemoryRefreshTokens, MemorySessions};
+use crate::store::mongo::{MongoAccounts, MongoAudit, MongoDatabase, MongoInvitations, MongoOutbox, MongoPersonalTokens, MongoSigningKeys};
+use crate::store::redis::{Link, RedisCounters, RedisOneTime, RedisRefreshTokens, RedisSessions};
 use crate::store::sqlite::{
-    Database, SqliteAccounts, SqliteAudit, SqliteCounters, SqliteInvitations, SqliteOneTime, SqliteOutbox, SqliteSessions,
+    Database, SqliteAccounts, SqliteAudit, SqliteCounters, SqliteInvitations, SqliteOneTime, SqliteOutbox, SqlitePersonalTokens,
+    SqliteRefreshTokens, SqliteSessions, SqliteSigningKeys,
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
+use crate::telemetry::Telemetry;
 use crate::throttle::{CounterKeys, Throttle};
+use crate::token::{
+    AccessTokens, Assertions, Bearers, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
+};
 use background::{Beside, Work};
 use parts::Parts;
 use std::path::{Path, PathBuf};
@@ -86,6 +92,18 @@ pub struct App {
     pub email_confirmation: Arc<EmailConfirmation>,
     /// Forms that wait for a sign-in.
     pub parked_forms: Arc<ParkedForms>,
+    /// The keys that sign tokens.
+    pub signing_keys: Arc<SigningKeys>,
+    /// What programs present.
+    pub access_tokens: Arc<AccessTokens>,
+    /// What programs renew it by.
+    pub refresh_tokens: Arc<RefreshTokens>,
+    /// What scripts present.
+    pub personal_tokens: Arc<PersonalTokens>,
+    /// Reading `Authorization`.
+    pub bearers: Arc<Bearers>,
+    /// What applications can verify.
+    pub assertions: Arc<Assertions>,
     /// Limits of attempts.
     pub throttle: Arc<Throttle>,
     /// Who did what.
@@ -96,10 +114,11 @@ pub struct App {
     pub delivery: Arc<Delivery>,
     /// Where the demo's mails are.
     pub mail_catcher: Option<Arc<MailCatcher>>,
+    /// Where spans of requests are recorded.
+    pub telemetry: Telemetry,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
-    scraping: tokio::sync::Mutex<()>,
-    beside: Arc<Beside>,
+    foundation: Foundation,
 }
 
 /// Why nothing could be opened: one sentence that says what to do.
@@ -153,37 +172,21 @@ impl App {
     fn open_as(role: Role, settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
         let metrics = Metrics::new().map_err(|error| OpenError(format!("cannot make the metrics: {error}")))?;
         let mut databases = Databases::default();
-        let UserStores { accounts, letters, audit, invitations } =
-            open_user_stores(&settings.stores.users, &mut databases)?.measured_by(&metrics)?;
-        let opened = open_session_stores(role, &settings, &mut databases, &metrics)?;
-        let SessionStores { sessions, counters, one_time } = opened.measured_by(&metrics)?;
+        let users = open_user_stores(&settings.stores.users, &mut databases)?.measured_by(&metrics)?;
+        let sessions = open_session_stores(role, &settings, &mut databases, &metrics)?.measured_by(&metrics)?;
+        let marks = SessionMarks {
+            accounts: Arc::clone(&users.accounts),
+            sessions: Arc::clone(&sessions.sessions),
+            metrics: Arc::clone(&metrics),
+            reaches_sessions: role == Role::Gateway || sessions.sessions.shared(),
+        };
+        let audit = Audit::start(Arc::clone(&users.audit), Arc::clone(&clock), Arc::clone(&metrics));
+        let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
         let secret = secret::resolve(&settings.secret)?;
         let hasher = start_hasher(settings.accounts.hash, &metrics)?;
-        let marks = SessionMarks {
-            accounts: Arc::clone(&accounts),
-            sessions: Arc::clone(&sessions),
-            metrics: Arc::clone(&metrics),
-            reaches_sessions: role == Role::Gateway || sessions.shared(),
-        };
-        let audit = Audit::start(audit, Arc::clone(&clock), Arc::clone(&metrics));
-        let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
-        let beside = Arc::default();
-        let foundation = Foundation {
-            clock,
-            secret,
-            accounts,
-            sessions,
-            counters,
-            one_time,
-            letters,
-            invitations,
-            hasher,
-            marks,
-            audit,
-            metrics,
-            beside,
-        };
-        Ok(foundation.carry(settings))
+        let telemetry = Telemetry::new(settings.tracing.otlp.as_ref(), Arc::clone(&clock));
+        let (scraping, beside) = (Arc::default(), Arc::default());
+        Ok(Foundation { clock, secret, users, sessions, hasher, marks, audit, telemetry, metrics, scraping, beside }.carry(settings))
     }
 
     /// The same stores and threads under other settings. What the settings say of those is not looked at: whoever calls has
@@ -197,22 +200,7 @@ impl App {
         } else {
             start_hasher(settings.accounts.hash, &self.metrics)?
         };
-        let foundation = Foundation {
-            clock: Arc::clone(&self.clock),
-            secret: self.secret.clone(),
-            accounts: Arc::clone(&self.accounts),
-            sessions: Arc::clone(&self.sessions),
-            counters: Arc::clone(&self.counters),
-            one_time: Arc::clone(&self.one_time),
-            letters: Arc::clone(&self.letters),
-            invitations: Arc::clone(&self.invitations.store),
-            hasher,
-            marks: self.marks.clone(),
-            audit: Arc::clone(&self.audit),
-            metrics: Arc::clone(&self.metrics),
-            beside: Arc::clone(&self.beside),
-        };
-        Ok(foundation.carry(settings))
+        Ok(Foundation { hasher, ..self.foundation.clone() }.carry(settings))
     }
 
     /// Has what runs beside requests done by this app's settings: finishing marks, removing what has expired, sending mails.
@@ -221,7 +209,13 @@ impl App {
     /// # Errors
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
-        let work = Work {
+        let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
+        self.foundation.beside.take_up(self.housekeeping(), Arc::clone(&self.delivery), &self.telemetry).map_err(failed)
+    }
+
+    /// What is to be done beside requests.
+    fn housekeeping(&self) -> Work {
+        Work {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
             counters: Arc::clone(&self.counters),
@@ -230,42 +224,50 @@ impl App {
             audit: Arc::clone(&self.audit),
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),
-        };
-        let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
-        self.beside.take_up(work, Arc::clone(&self.delivery)).map_err(failed)
+        }
+    }
+
+    /// Ends what runs beside requests, though a request that is still running may hold the app: what it left is stored and
+    /// sent, as far as that goes in a few seconds.
+    pub async fn stop(&self) {
+        self.audit.flush().await;
+        let beside = Arc::clone(&self.foundation.beside);
+        let _ = tokio::task::spawn_blocking(move || beside.stop()).await;
     }
 
     /// The name of a thread beside requests that has ended although nobody told it to.
     #[must_use]
     pub fn lost_thread(&self) -> Option<&'static str> {
-        self.beside.lost_thread()
+        self.foundation.beside.lost_thread()
     }
 }
 
 /// What an app stands on, whatever its settings: stores, keys and threads.
+#[derive(Clone)]
 struct Foundation {
     clock: SharedClock,
     secret: Secret,
-    accounts: Arc<dyn AccountStore>,
-    sessions: Arc<dyn SessionStore>,
-    counters: Arc<dyn CounterStore>,
-    one_time: Arc<dyn OneTimeStore>,
-    letters: Arc<dyn OutboxStore>,
-    invitations: Arc<dyn InvitationStore>,
+    users: UserStores,
+    sessions: SessionStores,
     hasher: Hasher,
     marks: SessionMarks,
     audit: Arc<Audit>,
+    telemetry: Telemetry,
     metrics: Arc<Metrics>,
+    /// One scrape at a time asks the stores.
+    scraping: Arc<tokio::sync::Mutex<()>>,
     beside: Arc<Beside>,
 }
 
 impl Foundation {
     /// Puts the use cases together.
     fn carry(self, settings: Arc<Settings>) -> Arc<App> {
-        let Self { clock, secret, accounts, sessions, counters, one_time, letters, invitations, hasher, marks, audit, metrics, beside } =
-            self;
+        let foundation = self.clone();
+        let Self { clock, secret, users, sessions, hasher, marks, audit, telemetry, metrics, .. } = self;
+        let UserStores { accounts, letters, audit: _, invitations, signing_keys, personal_tokens } = users;
+        let SessionStores { sessions, counters, one_time, refresh_tokens } = sessions;
         let sealer = Sealer::derive(&secret, settings.secret_previous.as_ref());
-        let outbox = Outbox::new(Arc::clone(&letters), Arc::clone(&clock), sealer);
+        let outbox = Outbox::new(Arc::clone(&letters), Arc::clone(&clock), sealer.clone());
         let outbox = Arc::new(if settings.email.transport.is_some() { outbox } else { outbox.without_mail() });
         let lockout = Arc::new(Lockout {
             counters: Arc::clone(&counters),
@@ -282,6 +284,11 @@ impl Foundation {
 
         let (login, email_confirmation, invitations) = (parts.login(), parts.email_confirmation(), parts.invitations(invitations));
         let recovery = parts.recovery(&login);
+        let keys = parts.signing_keys(signing_keys, sealer);
+        let access_tokens = parts.access_tokens(&keys, &one_time);
+        let refresh_tokens = parts.refresh_tokens(&keys, refresh_tokens);
+        let personal_tokens = parts.personal_tokens(personal_tokens, &secret);
+        let bearers = Bearers { keys: Arc::clone(&keys), access: Arc::clone(&access_tokens), personal: Arc::clone(&personal_tokens) };
         let writer = Writer {
             accounts: Arc::clone(&parts.accounts),
             recovery: Arc::clone(&recovery),
@@ -299,6 +306,12 @@ impl Foundation {
             ParkedForms { sessions: Arc::clone(&parts.sessions), store: Arc::clone(&one_time), clock: Arc::clone(&parts.clock) };
         Arc::new(App {
             parked_forms: Arc::new(parked_forms),
+            assertions: parts.assertions(&keys),
+            bearers: Arc::new(bearers),
+            signing_keys: keys,
+            access_tokens,
+            refresh_tokens,
+            personal_tokens,
             delivery: Delivery::new(Arc::clone(&parts.outbox), writer, transport, Arc::clone(&parts.metrics)),
             cookie_key: CookieKey::derive(&secret, parts.settings.secret_previous.as_ref()),
             registration: parts.registration(&invitations, &email_confirmation),
@@ -322,9 +335,9 @@ impl Foundation {
             throttle: parts.throttle,
             audit: parts.audit,
             outbox: parts.outbox,
+            telemetry,
             metrics: parts.metrics,
-            scraping: tokio::sync::Mutex::default(),
-            beside,
+            foundation,
         })
     }
 }
@@ -354,18 +367,23 @@ fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// What is kept where accounts are.
+#[derive(Clone)]
 struct UserStores {
     accounts: Arc<dyn AccountStore>,
     letters: Arc<dyn OutboxStore>,
     audit: Arc<dyn AuditStore>,
     invitations: Arc<dyn InvitationStore>,
+    signing_keys: Arc<dyn SigningKeyStore>,
+    personal_tokens: Arc<dyn PersonalTokenStore>,
 }
 
 /// What is kept where sessions are.
+#[derive(Clone)]
 struct SessionStores {
     sessions: Arc<dyn SessionStore>,
     counters: Arc<dyn CounterStore>,
     one_time: Arc<dyn OneTimeStore>,
+    refresh_tokens: Arc<dyn RefreshTokenStore>,
 }
 
 impl UserStores {
@@ -375,6 +393,8 @@ impl UserStores {
             letters: MeasuredOutbox::over(self.letters, metrics)?,
             audit: MeasuredAudit::over(self.audit, metrics)?,
             invitations: MeasuredInvitations::over(self.invitations, metrics)?,
+            signing_keys: MeasuredSigningKeys::over(self.signing_keys, metrics)?,
+            personal_tokens: MeasuredPersonalTokens::over(self.personal_tokens, metrics)?,
         })
     }
 }
@@ -385,6 +405,7 @@ impl SessionStores {
             sessions: MeasuredSessions::over(self.sessions, metrics)?,
             counters: MeasuredCounters::over(self.counters, metrics)?,
             one_time: MeasuredOneTime::over(self.one_time, metrics)?,
+            refresh_tokens: MeasuredRefreshTokens::over(self.refresh_tokens, metrics)?,
         })
     }
 }
@@ -397,7 +418,9 @@ fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserS
                 accounts: Arc::new(SqliteAccounts::new(Arc::clone(&database))),
                 letters: Arc::new(SqliteOutbox::new(Arc::clone(&database))),
                 audit: Arc::new(SqliteAudit::new(Arc::clone(&database))),
-                invitations: Arc::new(SqliteInvitations::new(database)),
+                invitations: Arc::new(SqliteInvitations::new(Arc::clone(&database))),
+                signing_keys: Arc::new(SqliteSigningKeys::new(Arc::clone(&database))),
+                personal_tokens: Arc::new(SqlitePersonalTokens::new(database)),
             })
         }
         UserStore::Mongo(url) => {
@@ -406,7 +429,9 @@ fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserS
                 accounts: Arc::new(MongoAccounts::new(Arc::clone(&database))),
                 letters: Arc::new(MongoOutbox::new(Arc::clone(&database))),
                 audit: Arc::new(MongoAudit::new(Arc::clone(&database))),
-                invitations: Arc::new(MongoInvitations::new(database)),
+                invitations: Arc::new(MongoInvitations::new(Arc::clone(&database))),
+                signing_keys: Arc::new(MongoSigningKeys::new(Arc::clone(&database))),
+                personal_tokens: Arc::new(MongoPersonalTokens::new(database)),
             })
         }
     }
@@ -418,12 +443,13 @@ fn open_session_stores(
     databases: &mut Databases,
     metrics: &Arc<Metrics>,
 ) -> Result<SessionStores, StoreError> {
-    let remembered = if settings.routes.iter().any(|route| route.park_forms) { SENDER_KNOWN_FOR } else { Duration::ZERO };
+    let remembered = if settings.parks_forms() { SENDER_KNOWN_FOR } else { Duration::ZERO };
     match &settings.stores.sessions {
         SessionStoreKind::Memory => Ok(SessionStores {
             sessions: Arc::new(MemorySessions::default().remembering(remembered)),
             counters: Arc::new(MemoryCounters::default()),
             one_time: Arc::new(MemoryOneTime::default()),
+            refresh_tokens: Arc::new(MemoryRefreshTokens::default()),
         }),
         SessionStoreKind::Sqlite(path) => {
             let database = databases.open(path)?;
@@ -431,7 +457,8 @@ fn open_session_stores(
             Ok(SessionStores {
                 sessions: Arc::new(sessions.remembering(remembered)),
                 counters: Arc::new(SqliteCounters::new(Arc::clone(&database))),
-                one_time: Arc::new(SqliteOneTime::new(database)),
+                one_time: Arc::new(SqliteOneTime::new(Arc::clone(&database))),
+                refresh_tokens: Arc::new(SqliteRefreshTokens::new(database)),
             })
         }
         SessionStoreKind::Redis(address) => {
@@ -444,7 +471,8 @@ fn open_session_stores(
             Ok(SessionStores {
                 sessions: Arc::new(RedisSessions::new(Arc::clone(&link), prefix).remembering(remembered)),
                 counters: Arc::new(RedisCounters::new(Arc::clone(&link), prefix)),
-                one_time: Arc::new(RedisOneTime::new(link, prefix)),
+                one_time: Arc::new(RedisOneTime::new(Arc::clone(&link), prefix)),
+                refresh_tokens: Arc::new(RedisRefreshTokens::new(link, prefix)),
             })
         }
     }

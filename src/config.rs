@@ -27,6 +27,8 @@ mod section;
 mod server;
 #[cfg(test)]
 mod tests;
+mod tokens;
+mod tracing;
 mod units;
 mod upstream;
 
@@ -72,6 +74,10 @@ pub struct Settings {
     pub accounts: AccountSettings,
     /// Limits of attempts.
     pub rate_limit: RateLimitSettings,
+    /// Tokens for programs.
+    pub tokens: TokenSettings,
+    /// The API for programs.
+    pub api: ApiSettings,
     /// Outgoing mail.
     pub email: EmailSettings,
     /// How long audit records are kept.
@@ -84,6 +90,8 @@ pub struct Settings {
     pub identity: IdentityHeaders,
     /// Logging.
     pub log: LogSettings,
+    /// Export of traces.
+    pub tracing: TracingSettings,
     /// Look of the pages.
     pub ui: UiSettings,
     /// The demo serves `localhost`, address literals and these hosts, whatever the routes say: a page elsewhere that
@@ -98,6 +106,39 @@ impl Settings {
         let sender = || self.email.from.address.canonical().rsplit_once('@').map_or_else(String::new, |(_, domain)| domain.to_owned());
         self.portal.url.as_ref().map_or_else(sender, |url| url.host.as_str().to_owned())
     }
+}
+
+/// `tokens`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// How long an access token lives.
+    pub access: Duration,
+    /// How long a program stays signed in, whatever it renews.
+    pub refresh: Duration,
+    /// What new tokens are signed with.
+    pub algorithm: TokenAlgorithm,
+    /// `iss` of every token: as configured, else `portal.url`, else `portcullis`.
+    pub issuer: String,
+    /// `aud` of access tokens.
+    pub audience: String,
+}
+
+/// A way to sign (RFC 7518, RFC 8037).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenAlgorithm {
+    /// Ed25519.
+    EdDsa,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// HMAC with SHA-256: only who shares the secret can verify.
+    Hs256,
+}
+
+/// `api`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Origins of single-page applications that may call the API, exact.
+    pub allowed_origins: Vec<String>,
 }
 
 /// An address to listen at.
@@ -542,9 +583,34 @@ pub struct LogSettings {
     /// JSON records rather than text.
     pub json: bool,
     /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub level: tracing::Level,
+    pub level: ::tracing::Level,
     /// Whether every request is logged.
     pub access: bool,
+}
+
+/// `tracing`.
+#[derive(Clone, Debug, Default)]
+pub struct TracingSettings {
+    /// Where traces are sent; `None` sends none.
+    pub otlp: Option<OtlpCollector>,
+}
+
+/// A collector of traces that takes OTLP over gRPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtlpCollector {
+    /// Whether it speaks TLS.
+    pub https: bool,
+    /// Its name or address.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+}
+
+/// `http://host:port`.
+impl std::fmt::Display for OtlpCollector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}:{}", if self.https { "https" } else { "http" }, self.host, self.port)
+    }
 }
 
 /// `ui`.

@@ -60,7 +60,7 @@ impl Gate {
             Ok(Some(session)) => Presence::Somebody { key, session },
             Ok(None) => Presence::Nobody,
             Err(error) => {
-                tracing::warn!(%error, "session store did not answer");
+                tracing::warn!(event = "store_failed", %error, "session store did not answer");
                 Presence::Unknown
             }
         }

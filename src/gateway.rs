@@ -16,6 +16,7 @@ mod parking;
 mod routes;
 mod session_watch;
 mod tally;
+mod trace;
 mod upstream;
 mod verify;
 
@@ -29,10 +30,12 @@ use crate::app::App;
 use crate::config::{ServerSettings, Settings};
 use crate::gate::{Activity, Gate};
 use crate::identity::Identity;
+use crate::logging;
 use crate::metrics::{self, Label as _, Metrics};
 use crate::parked_forms::ParkedForms;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
+use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use bytes::Bytes;
 use decision::{Asked, Mode, Outcome};
@@ -50,6 +53,7 @@ use routes::{Own, Way};
 use std::sync::Arc;
 use std::time::Instant;
 use tally::Tally;
+use trace::{Ending, Trace};
 pub use upstream::Pool;
 use upstream::Server;
 use verify::Question;
@@ -72,6 +76,7 @@ struct Parts {
     nobody: Identity,
     hsts: Option<HeaderValue>,
     allow: Option<HeaderValue>,
+    telemetry: Telemetry,
     metrics: Arc<Metrics>,
 }
 
@@ -92,11 +97,69 @@ pub struct Passage {
     body: u64,
     upgrade: bool,
     decision: &'static str,
+    trace: Option<Trace>,
     tally: Tally,
     line: access_log::Line,
 }
 
+impl Passage {
+    /// Notes and counts what a front proxy is told.
+    fn answered_front(&mut self, decision: metrics::Decision) {
+        self.tally.decided(metrics::Mode::ForwardAuth, decision);
+        self.decision = decision.value();
+    }
+
+    /// Gives it its id, which all that is logged from here on has.
+    fn name(&mut self, id: String) {
+        logging::request::name(&id);
+        self.request_id = id;
+    }
+
+    /// The same, with its trace.
+    fn with(&mut self, trace: Trace) -> &mut Self {
+        self.trace = Some(trace);
+        self
+    }
+
+    fn traced(&mut self, note: impl FnOnce(&mut Trace)) {
+        if let Some(trace) = &mut self.trace {
+            note(trace);
+        }
+    }
+
+    /// The request has come to its end; `status` is what it was answered, if it was.
+    fn end_trace(&mut self, status: Option<u16>) {
+        if let (Some(trace), Some(facts)) = (self.trace.take(), &self.facts) {
+            trace.finish(&Ending { facts, request_id: &self.request_id, decision: self.decision, status });
+        }
+    }
+}
+
 impl Gateway {
+    /// A request that begins.
+    fn passage(&self) -> Passage {
+        let started = Instant::now();
+        Passage {
+            gateway: self.clone(),
+            started,
+            tally: Tally::begin(Arc::clone(&self.0.metrics), started),
+            request_id: String::new(),
+            facts: None,
+            route: None,
+            names_methods: false,
+            private: true,
+            identity: None,
+            activity: None,
+            server: None,
+            tried: Vec::new(),
+            body: 0,
+            upgrade: false,
+            decision: "bad_request",
+            trace: None,
+            line: if self.0.settings.log.access { access_log::Line::Due } else { access_log::Line::NotDue },
+        }
+    }
+
     /// A gateway over the app's stores and settings, with `portal` for its own pages.
     #[must_use]
     pub fn new(app: &App, routes: Routes, portal: axum::Router, error_pages: ErrorPages) -> Self {
@@ -114,6 +177,7 @@ impl Gateway {
             nobody: Identity::nobody(&settings.identity),
             hsts: headers::hsts(&settings),
             allow: HeaderValue::from_str(&methods).ok(),
+            telemetry: app.telemetry.clone(),
             metrics: Arc::clone(&app.metrics),
             settings,
         }))
@@ -154,8 +218,9 @@ impl Gateway {
             return self.methods(exchange).map(Some);
         }
         let facts = Facts::establish(exchange, &parts.settings)?;
-        passage.request_id = request_id(&exchange.req_header().headers, &facts);
+        passage.name(request_id(&exchange.req_header().headers, &facts));
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
+        passage.trace = Some(Trace::of(&exchange.req_header().headers, &facts, Mode::Proxy, &parts.telemetry));
         let facts = passage.facts.insert(Arc::new(facts)).clone();
         if !parts.routes.knows(&facts.host) {
             return Err(Fault::UnknownHost);
@@ -199,6 +264,7 @@ impl Gateway {
     async fn own_page(&self, exchange: &mut Exchange, passage: &mut Passage, facts: &Facts, own: Own) -> Result<Response<Bytes>, Fault> {
         let parts = &self.0;
         passage.decision = "own";
+        passage.traced(|trace| trace.is_for_us(&parts.settings.server.prefix));
         passage.tally.own_page();
         let session = if own.page.needs_session { self.presence(&exchange.req_header().headers, facts).await } else { Presence::Nobody };
         if own.page.is_activity {
@@ -228,6 +294,10 @@ impl Gateway {
         let decision = self.judge(Asked { facts, headers: &exchange.req_header().headers, route, mode: Mode::Proxy }).await;
         passage.names_methods = decision.names_methods;
         passage.decided(decision.counted());
+        passage.traced(|trace| {
+            trace.takes(self.0.routes.route(route));
+            trace.decided(&decision.judged);
+        });
         match decision.outcome {
             Outcome::Pass(pass) => {
                 // What is public goes on without a session, so it outlives one, too.
@@ -298,27 +368,7 @@ impl ProxyHttp for CurrentGateway {
     type CTX = Passage;
 
     fn new_ctx(&self) -> Passage {
-        let gateway = self.of_this_exchange();
-        let access_log = gateway.0.settings.log.access;
-        let started = Instant::now();
-        Passage {
-            started,
-            tally: Tally::begin(Arc::clone(&gateway.0.metrics), started),
-            gateway,
-            request_id: String::new(),
-            facts: None,
-            route: None,
-            names_methods: false,
-            private: true,
-            identity: None,
-            activity: None,
-            server: None,
-            tried: Vec::new(),
-            body: 0,
-            upgrade: false,
-            decision: "bad_request",
-            line: if access_log { access_log::Line::Due } else { access_log::Line::NotDue },
-        }
+        self.of_this_exchange().passage()
     }
 
     /// Pingora's own modules (compression) are not wanted: what an upstream sends is passed on as it is.
@@ -351,7 +401,7 @@ impl ProxyHttp for CurrentGateway {
                     exchange.set_keepalive(None);
                 }
                 if passage.request_id.is_empty() {
-                    passage.request_id = new_request_id();
+                    passage.name(new_request_id());
                 }
                 gateway.refuse(exchange, passage, &fault).await.map(|()| true)
             }
@@ -393,7 +443,8 @@ impl ProxyHttp for CurrentGateway {
     /// arrives (CVE-2026-105299).
     async fn upstream_request_filter(&self, _exchange: &mut Exchange, request: &mut RequestHeader, passage: &mut Passage) -> Result<()> {
         let gateway = &passage.gateway;
-        let (Some(facts), Some(route), Some(server)) = (&passage.facts, passage.route, &passage.server) else {
+        let (Some(facts), Some(route), Some(server), Some(trace)) = (&passage.facts, passage.route, &passage.server, &mut passage.trace)
+        else {
             return Error::e_explain(ErrorType::InternalError, "a request was forwarded undecided");
         };
         let forward = Forward {
@@ -402,6 +453,8 @@ impl ProxyHttp for CurrentGateway {
             identity: passage.identity.as_deref(),
             names_methods: passage.names_methods,
             request_id: &passage.request_id,
+            traceparent: trace.ask(server),
+            trace_was_told: trace.was_told(),
             server,
         };
         forward.apply(request, &gateway.0.strip)
@@ -430,7 +483,8 @@ impl ProxyHttp for CurrentGateway {
     async fn response_filter(&self, exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         exchange::speak_the_clients_version(exchange, response);
         let Some(route) = passage.route else { return Ok(()) };
-        let gateway = &passage.gateway;
+        passage.traced(|trace| trace.answers(response.status.as_u16()));
+        let gateway = passage.gateway.clone();
         passage.tally.answered(gateway.0.routes.meter(route), response.status);
         rewrite_response(response, gateway.0.routes.route(route), passage.private, gateway.hsts(passage))
     }
@@ -478,12 +532,13 @@ impl ProxyHttp for CurrentGateway {
     /// Phase 5: log.
     async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
-            tracing::warn!(request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
+            tracing::warn!(event = "upstream_failed", request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
             if let Some(route) = passage.route {
                 passage.tally.unanswered(passage.gateway.0.routes.meter(route));
             }
         }
         access_log::write(exchange, passage);
+        passage.end_trace(exchange.response_written().map(|response| response.status.as_u16()));
     }
 }
 

@@ -49,7 +49,10 @@ pub mod session_marks;
 pub mod snippet;
 pub mod store;
 pub mod target;
+pub mod telemetry;
 pub mod throttle;
+pub mod token;
+pub mod trace_context;
 mod work_queue;
 
 #[cfg(test)]

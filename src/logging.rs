@@ -2,10 +2,13 @@
 //! written at every level.
 
 mod line;
+mod record;
+pub mod request;
 
 use crate::audit;
 use crate::config::LogSettings;
 use line::{Format, Lines};
+use record::Records;
 use std::io::IsTerminal as _;
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -30,11 +33,14 @@ pub fn start(settings: &LogSettings) -> Logging {
     let (filter, handle) = reload::Layer::new(filter(settings.level));
     let in_colour = std::io::stderr().is_terminal();
     let layer = if settings.json {
-        fmt::layer().json().flatten_event(true).with_writer(|| Lines::new(std::io::stderr(), Format::Json)).boxed()
+        let layer = fmt::layer().json().flatten_event(true).map_event_format(|inner| Records::new(inner, Format::Json));
+        layer.with_writer(|| Lines::new(std::io::stderr(), Format::Json)).boxed()
     } else if in_colour {
-        fmt::layer().with_ansi(true).with_writer(std::io::stderr).boxed()
+        let layer = fmt::layer().with_ansi(true).map_event_format(|inner| Records::new(inner.with_ansi(true), Format::Text));
+        layer.with_writer(std::io::stderr).boxed()
     } else {
-        fmt::layer().with_ansi(false).with_writer(|| Lines::new(std::io::stderr(), Format::Text)).boxed()
+        let layer = fmt::layer().with_ansi(false).map_event_format(|inner| Records::new(inner, Format::Text));
+        layer.with_writer(|| Lines::new(std::io::stderr(), Format::Text)).boxed()
     };
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();

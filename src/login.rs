@@ -154,7 +154,7 @@ impl Login {
             Err(error) => Err(error),
         };
         if let Err(error) = told {
-            tracing::warn!(%error, request = client.request_id, "the owner is not told of a sign-in with a new browser");
+            tracing::warn!(event = "mail_not_posted", %error, request_id = client.request_id, "the owner is not told of a sign-in with a new browser");
         }
     }
 

@@ -141,7 +141,7 @@ impl Running {
             }
         };
         if tokio::time::timeout(timeouts.drain, all_ended).await.is_err() {
-            tracing::warn!("some requests did not end within server.timeouts.drain and are cut off");
+            tracing::warn!(event = "requests_cut_off", "some requests did not end within server.timeouts.drain and are cut off");
         }
         self.stop_admin.send_replace(true);
     }

@@ -128,7 +128,7 @@ impl Throttle {
     pub async fn lift(&self, account: AccountId, client: &Client) {
         let failures = self.of_client_and_account(client, &Target::subject_of(account)).key;
         if let Err(error) = self.lockout.lift(account).await.and(self.counters.clear(&[failures]).await) {
-            tracing::warn!(%error, %account, "what was counted against an account could not be forgotten, it ends by itself");
+            tracing::warn!(event = "counter_not_cleared", %error, %account, "what was counted against an account could not be forgotten, it ends by itself");
         }
     }
 
@@ -195,7 +195,7 @@ impl Throttle {
             return;
         }
         if let Err(error) = self.counters.give_back(&admission.keys, self.clock.now()).await {
-            tracing::warn!(%error, "an attempt that succeeded stays counted as a failure until its window closes");
+            tracing::warn!(event = "counter_not_cleared", %error, "an attempt that succeeded stays counted as a failure until its window closes");
         }
     }
 
@@ -204,7 +204,7 @@ impl Throttle {
         let Some(last) = admission.last else { return };
         let (target, client) = *last;
         if let Err(error) = self.lockout.lock(&target, &client).await {
-            tracing::warn!(%error, "a lock after too many failures could not be set or told of; attempts are refused until their window closes");
+            tracing::warn!(event = "lockout_not_set", %error, "a lock after too many failures could not be set or told of; attempts are refused until their window closes");
         }
     }
 
@@ -260,7 +260,7 @@ impl Throttle {
         let judged = policies.iter().copied().zip(counted);
         let refused = judged.clone().zip(&charges).filter(|((_, counted), _)| !counted.allowed);
         if let Some(((policy, counted), charge)) = refused.max_by_key(|((_, counted), _)| counted.resets_at) {
-            tracing::debug!(?endpoint, ?policy, "a limit was reached");
+            tracing::debug!(event = "limit_reached", ?endpoint, ?policy, "a limit was reached");
             if policy.is_rate() {
                 self.metrics.rate_limited(endpoint);
             }

@@ -8,6 +8,7 @@ use crate::metrics::SessionEnd;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::{CounterStore, OneTimeStore, StoreError};
+use crate::telemetry::Telemetry;
 use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -31,7 +32,7 @@ pub(super) struct Beside(Mutex<Option<Threads>>);
 struct Threads {
     work: Arc<ArcSwap<Work>>,
     delivery: Arc<ArcSwap<Delivery>>,
-    all: [Background; 2],
+    all: Vec<Background>,
 }
 
 /// A thread's handle; dropping it tells the thread to stop, and waits for it.
@@ -58,15 +59,21 @@ type Stopped = BoxFuture<'static, ()>;
 
 impl Beside {
     /// From now on this is done, by threads that are started if there are none yet.
-    pub(super) fn take_up(&self, work: Work, delivery: Arc<Delivery>) -> std::io::Result<()> {
+    pub(super) fn take_up(&self, work: Work, delivery: Arc<Delivery>, telemetry: &Telemetry) -> std::io::Result<()> {
         let mut threads = self.threads();
         if let Some(threads) = &*threads {
             threads.work.store(Arc::new(work));
             threads.delivery.store(delivery);
             return Ok(());
         }
-        *threads = Some(Threads::start(work, delivery)?);
+        *threads = Some(Threads::start(work, delivery, telemetry)?);
         Ok(())
+    }
+
+    /// Ends them, and waits for that.
+    pub(super) fn stop(&self) {
+        let threads = self.threads().take();
+        drop(threads);
     }
 
     /// A thread that is no more.
@@ -80,13 +87,17 @@ impl Beside {
 }
 
 impl Threads {
-    fn start(work: Work, delivery: Arc<Delivery>) -> std::io::Result<Self> {
+    fn start(work: Work, delivery: Arc<Delivery>, telemetry: &Telemetry) -> std::io::Result<Self> {
         let (work, delivery) = (Arc::new(ArcSwap::from_pointee(work)), Arc::new(ArcSwap::new(delivery)));
         let (house, post) = (Arc::clone(&work), Arc::clone(&delivery));
         let housekeeping = Background::start("background", move |stopped| keep_house(house, stopped))?;
         // On a thread of its own: a mail server that hangs keeps no mark waiting.
         let sending = Background::start("mail", move |stopped| Delivery::run(post, stopped))?;
-        Ok(Self { work, delivery, all: [housekeeping, sending] })
+        let mut all = vec![housekeeping, sending];
+        if let Some(exporter) = telemetry.take_exporter() {
+            all.push(Background::start("traces", move |stopped| exporter.run(stopped))?);
+        }
+        Ok(Self { work, delivery, all })
     }
 }
 
@@ -119,7 +130,7 @@ impl Drop for Background {
 
 impl Work {
     /// Removes what has expired; where one store fails, from the others all the same.
-    async fn purge(&self) -> Result<(), StoreError> {
+    pub(super) async fn purge(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let done = [
             self.sessions.purge(now).await.map(|expired| self.marks.metrics.sessions_ended(SessionEnd::Expired, expired)),
@@ -147,8 +158,24 @@ async fn keep_house(work: Arc<ArcSwap<Work>>, mut stopped: Stopped) {
         if let Err(error) = &done
             && !failing
         {
-            tracing::warn!(%error, "changes of accounts are not yet known to all sessions, trying again");
+            tracing::warn!(event = "housekeeping_failed", %error, "changes of accounts are not yet known to all sessions, trying again");
         }
         failing = done.is_err();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `/livez`
+    #[test]
+    fn a_thread_that_ends_untold_is_noticed() {
+        let gone = Background::start("gone", |_stopped| async {}).unwrap();
+        while !gone.is_lost() {
+            std::thread::yield_now();
+        }
+        let waiting = Background::start("waiting", |stopped| stopped).unwrap();
+        assert!(!waiting.is_lost());
     }
 }

@@ -4,7 +4,7 @@ use crate::account::{AccountStore, Hasher};
 use crate::administration::{Actor, Administration};
 use crate::audit::Audit;
 use crate::clock::SharedClock;
-use crate::config::Settings;
+use crate::config::{Secret, Settings};
 use crate::email_confirmation::EmailConfirmation;
 use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
@@ -15,9 +15,14 @@ use crate::metrics::Metrics;
 use crate::profile::Profile;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
+use crate::sealing::Sealer;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
+use crate::store::OneTimeStore;
 use crate::throttle::Throttle;
+use crate::token::{
+    AccessTokens, Assertions, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
+};
 use std::sync::Arc;
 
 /// What several use cases need.
@@ -135,5 +140,39 @@ impl Parts {
             lockout: Arc::clone(&self.lockout),
             actor: Actor::operator(),
         })
+    }
+
+    pub(super) fn signing_keys(&self, store: Arc<dyn SigningKeyStore>, sealer: Sealer) -> Arc<SigningKeys> {
+        Arc::new(SigningKeys { store, sealer, clock: Arc::clone(&self.clock), settings: self.settings.tokens.clone() })
+    }
+
+    pub(super) fn access_tokens(&self, keys: &Arc<SigningKeys>, revoked: &Arc<dyn OneTimeStore>) -> Arc<AccessTokens> {
+        Arc::new(AccessTokens {
+            keys: Arc::clone(keys),
+            accounts: Arc::clone(&self.accounts),
+            revoked: Arc::clone(revoked),
+            clock: Arc::clone(&self.clock),
+            settings: self.settings.tokens.clone(),
+        })
+    }
+
+    pub(super) fn refresh_tokens(&self, keys: &Arc<SigningKeys>, store: Arc<dyn RefreshTokenStore>) -> Arc<RefreshTokens> {
+        Arc::new(RefreshTokens {
+            store,
+            keys: Arc::clone(keys),
+            accounts: Arc::clone(&self.accounts),
+            audit: Arc::clone(&self.audit),
+            clock: Arc::clone(&self.clock),
+            settings: self.settings.tokens.clone(),
+            max_families: self.settings.sessions.max_per_user,
+        })
+    }
+
+    pub(super) fn personal_tokens(&self, store: Arc<dyn PersonalTokenStore>, secret: &Secret) -> Arc<PersonalTokens> {
+        Arc::new(PersonalTokens { store, audit: Arc::clone(&self.audit), clock: Arc::clone(&self.clock), secret: secret.clone() })
+    }
+
+    pub(super) fn assertions(&self, keys: &Arc<SigningKeys>) -> Arc<Assertions> {
+        Arc::new(Assertions { keys: Arc::clone(keys), clock: Arc::clone(&self.clock), settings: self.settings.tokens.clone() })
     }
 }

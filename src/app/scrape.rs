@@ -15,7 +15,7 @@ impl App {
     /// When one cannot be written down.
     pub async fn scrape(&self) -> prometheus::Result<String> {
         // Many who read at once are no more work for the stores than one after the other.
-        let _alone = self.scraping.lock().await;
+        let _alone = self.foundation.scraping.lock().await;
         let (sessions, letters) = tokio::join!(answer(self.sessions.count(self.clock.now())), answer(self.letters.depth()));
         self.metrics.sessions_active.set(sessions);
         self.metrics.email_queue_depth.set(letters);

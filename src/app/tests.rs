@@ -3,9 +3,10 @@
 use super::*;
 use crate::account::Password;
 use crate::administration::{AddedAccount, AdministrationError};
-use crate::clock::{Stopwatch, SystemClock};
+use crate::clock::{Clock as _, ManualClock, Stopwatch, SystemClock, Timestamp};
 use crate::config::StoreSettings;
 use crate::fixture::{PASSWORD, attempt, password, settings};
+use crate::metrics::SessionEnd;
 use crate::session::SessionKey;
 use crate::store::mongo::MongoUrl;
 use crate::store::mongo::server::MongoServer;
@@ -102,6 +103,26 @@ async fn cookies_and_sessions_outlive_a_restart() {
     let after = open(&settings);
     let id = after.cookie_key.open(cookie.as_bytes()).unwrap();
     assert!(after.sessions.find(&id.key(), after.clock.now()).await.unwrap().is_some());
+}
+
+/// contract 8
+#[tokio::test]
+async fn sessions_that_have_expired_are_counted_when_they_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    // Redis is left out: other tests keep sessions in it, which have not expired.
+    for (number, kind) in kinds(folder.path()).into_iter().take(3).enumerate() {
+        let clock = Arc::new(ManualClock::at(Timestamp(1_900_000_000_000)));
+        let app = App::open(settings(folder.path(), kind), Arc::<ManualClock>::clone(&clock)).unwrap();
+        let name = format!("alice{number}");
+        add(&app, &name, password(PASSWORD)).await;
+        let signed_in = app.login.sign_in(attempt(&name, PASSWORD)).await.unwrap();
+        let expired = || app.metrics.sessions_ended_total[SessionEnd::Expired].get();
+        app.housekeeping().purge().await.unwrap();
+        assert_eq!(expired(), 0, "{name} has just signed in");
+        clock.advance(signed_in.session.ends_at().since(clock.now()));
+        app.housekeeping().purge().await.unwrap();
+        assert_eq!(expired(), 1, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -44,15 +44,14 @@ pub(super) fn serve(serving: Serving, announce: impl AsyncFnOnce(&Running, &Arc<
             _ = interrupt.recv() => {}
             _ = hung_up => {}
         }
-        tracing::info!("stopping");
+        tracing::info!(event = "stopping", "stopping");
         tokio::select! {
             () = running.stop() => {}
             // Asked a second time, nobody wants to wait.
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        // A request that is still running may hold the app; what it recorded until now is stored all the same.
-        live.app().audit.flush().await;
+        live.app().stop().await;
         Ok(())
     });
     // A configuration that is being read just now, from a network that hangs, is waited for by nobody.
@@ -91,7 +90,7 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
             UserStore::Sqlite(path) => path.display().to_string(),
             UserStore::Mongo(url) => url.servers().to_owned(),
         };
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), users, "serving");
+        tracing::info!(event = "serving", version = env!("CARGO_PKG_VERSION"), users, "serving");
         Ok(())
     })
 }

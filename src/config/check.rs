@@ -4,7 +4,7 @@ use super::environment::{self, Variables};
 use super::file::{self, Place};
 use super::findings::{Finding, Findings};
 use super::section::Section;
-use super::{Settings, accounts, appearance, email, headers, later, limits, policy, risks, routes, server};
+use super::{PortalUrl, Settings, accounts, appearance, email, headers, later, limits, policy, risks, routes, server, tokens, tracing};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -180,9 +180,12 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<(Settings, Vec<Finding>)
     let routes = routes::routes(&mut root, &server, &identity);
     let (policy, tests) = policy::access(&mut root, &server);
     let rate_limit = limits::rate_limit(&mut root);
+    let tokens = tokens::tokens(&mut root, || portal.url.as_ref().map_or_else(|| "portcullis".to_owned(), PortalUrl::origin));
+    let api = tokens::api(&mut root);
     let email = email::email(&mut root);
     let audit = limits::audit(&mut root);
     let log = appearance::log(&mut root);
+    let tracing = tracing::tracing(&mut root);
     let ui = appearance::ui(&mut root);
     later::sections(&mut root);
     root.finish();
@@ -197,12 +200,15 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<(Settings, Vec<Finding>)
         stores: stores?,
         accounts,
         rate_limit,
+        tokens,
+        api,
         email: email?,
         audit,
         routes: routes?,
         policy,
         identity,
         log,
+        tracing,
         ui,
         local_hosts_only: None,
     };

@@ -8,11 +8,7 @@ use super::units;
 
 /// The sections that are altogether of a later version.
 pub(super) fn sections(root: &mut Section<'_>) {
-    let tokens = "{ access: 15m, refresh: 7d, algorithm: EdDSA, issuer: null, audience: portcullis }";
-    root.later("tokens", &[tokens], "access tokens");
     root.later("mfa", &["{ totp: true, passkeys: true, issuer: Portcullis }"], "second factors");
-    root.later("api", &["{ allowed_origins: [] }"], "the API for other origins");
-    root.later("tracing", &["{ otlp: null }"], "the export of traces");
 }
 
 impl Section<'_> {

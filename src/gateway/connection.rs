@@ -6,6 +6,7 @@ use super::head::{end_of_head, inspect};
 use super::joined::Joined;
 use super::{CurrentGateway, Gateway};
 use crate::config::ServerSettings;
+use crate::logging::request;
 use crate::portal::error_page::Fault;
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::header::ACCEPT;
@@ -65,7 +66,7 @@ impl Connections {
             }
             _ => false,
         };
-        if h2 { self.serve_h2(stream, shutdown).await } else { self.serve_h1(stream, &shutdown).await }
+        if h2 { self.serve_h2(stream, shutdown).await } else { request::scope(self.serve_h1(stream, &shutdown)).await }
     }
 
     async fn serve_h1(&self, mut stream: Stream, shutdown: &ShutdownWatch) {
@@ -73,6 +74,7 @@ impl Connections {
         let mut wait = self.gateway.get().settings().timeouts.header;
         let mut stop = shutdown.clone();
         loop {
+            request::name("");
             if !begins(&mut stream, &mut buffer, wait, &mut stop).await {
                 return;
             }
@@ -161,7 +163,8 @@ impl Connections {
                     let guard = Running::enter(&running);
                     tokio::spawn(async move {
                         let _running = guard;
-                        gateway.watch_over(proxy.process_new_http(ServerSession::new_http2(stream), &shutdown)).await;
+                        let exchange = proxy.process_new_http(ServerSession::new_http2(stream), &shutdown);
+                        request::scope(gateway.watch_over(exchange)).await;
                     });
                 }
                 Ok(Some(H2Accept::Rejected)) if rejected < MAX_H2_REJECTED => rejected += 1,
@@ -237,7 +240,7 @@ fn head_so_far(buffer: &mut BytesMut, searched: usize, largest: usize) -> Result
 /// Answers what never became a request, and closes without losing the answer to a reset.
 async fn refuse(gateway: &Gateway, mut stream: Stream, fault: &Fault, head: &[u8]) {
     let response = gateway.refusal(fault, &accept_of(head));
-    tracing::info!(target: "portcullis::access", status = response.status().as_u16(), reason = ?fault, "connection refused");
+    tracing::info!(target: "portcullis::access", event = "connection_refused", status = response.status().as_u16(), reason = ?fault, "connection refused");
     let answer = super::exchange::to_wire(&response);
     let farewell = async {
         stream.write_all(&answer).await?;

@@ -3,6 +3,7 @@
 
 use super::Gateway;
 use super::exchange::{self, Facts};
+use crate::clock::Stopwatch;
 use crate::gate::{Activity, Gate, Judgement};
 use crate::identity::Identity;
 use crate::metrics;
@@ -11,6 +12,7 @@ use crate::portal::Presence;
 use crate::portal::error_page::Fault;
 use http::{HeaderMap, Method};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Longest address of the login page; what would lead back is left out where it would be longer.
 const LONGEST_LOGIN_URL: usize = 2048;
@@ -41,12 +43,27 @@ pub enum Mode {
 
 /// A decision.
 pub struct Decision {
-    /// What was decided.
-    pub verdict: Verdict,
+    /// What was decided, and how.
+    pub judged: Judged,
     /// Whether headers that override the method must be removed.
     pub names_methods: bool,
     /// What to do.
     pub outcome: Outcome,
+}
+
+/// What was decided, by what, and how long that took.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Index of the deciding rule; `None` for the default.
+    pub rule: Option<usize>,
+    /// Number of the route in the configuration, from 1.
+    pub route: usize,
+    /// How long it took to find out who asks.
+    pub store: Duration,
+    /// How long it took in all.
+    pub taken: Duration,
 }
 
 /// What to do with a request.
@@ -92,7 +109,7 @@ impl Decision {
     #[must_use]
     pub fn counted(&self) -> metrics::Decision {
         match &self.outcome {
-            Outcome::Pass(_) if self.verdict == Verdict::Public => metrics::Decision::Public,
+            Outcome::Pass(_) if self.judged.verdict == Verdict::Public => metrics::Decision::Public,
             Outcome::Pass(_) => metrics::Decision::Allow,
             Outcome::SignIn(_) => metrics::Decision::Redirect,
             Outcome::Refuse(fault) => metrics::Decision::refused_with(fault.status()),
@@ -109,11 +126,13 @@ impl Gateway {
 
     /// Decides on a request for an application.
     pub(super) async fn judge(&self, asked: Asked<'_>) -> Decision {
+        let watch = Stopwatch::start();
         let presence = self.presence(asked.headers, asked.facts).await;
+        let store = watch.elapsed();
         let facts = asked.facts;
         let destination =
             Destination { host: &facts.host, path: facts.target.path(), method: &facts.method, client: facts.client_for_rules() };
-        let Judgement { verdict, names_methods, .. } = Gate::judge(&self.0.settings.policy, &destination, &presence);
+        let Judgement { verdict, rule, names_methods } = Gate::judge(&self.0.settings.policy, &destination, &presence);
         let outcome = match verdict {
             Verdict::Public | Verdict::Allow => self.pass(asked, verdict, &presence),
             Verdict::Login => self.ask_to_sign_in(asked),
@@ -121,7 +140,8 @@ impl Gateway {
             Verdict::SecondFactor => Outcome::Refuse(Fault::SecondFactorMissing),
             Verdict::Unavailable => Outcome::Refuse(Fault::Unavailable { retry_after: 2 }),
         };
-        Decision { verdict, names_methods, outcome }
+        let judged = Judged { verdict, rule, route: self.0.routes.written_at(asked.route) + 1, store, taken: watch.elapsed() };
+        Decision { judged, names_methods, outcome }
     }
 
     fn pass(&self, asked: Asked<'_>, verdict: Verdict, presence: &Presence) -> Outcome {

@@ -102,6 +102,12 @@ impl Routes {
         self.table.route(index)
     }
 
+    /// The place in the configuration of the route with this index.
+    #[must_use]
+    pub fn written_at(&self, index: usize) -> usize {
+        self.table.written_at(index)
+    }
+
     /// The servers of the route with this index.
     #[must_use]
     pub fn pool(&self, index: usize) -> &Pool {

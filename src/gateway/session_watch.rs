@@ -69,7 +69,7 @@ impl Gateway {
                 Err(error) => {
                     let left = patience.saturating_sub(verified.elapsed());
                     if left.is_zero() {
-                        tracing::warn!(%error, "an open exchange is closed: the session store has not answered for sessions.cache");
+                        tracing::warn!(event = "exchange_closed", %error, "an open exchange is closed: the session store has not answered for sessions.cache");
                         return;
                     }
                     pause = left.min(CHECK_EVERY);

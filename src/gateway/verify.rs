@@ -7,9 +7,10 @@ mod front;
 use super::client::Peer;
 use super::decision::{Asked, Mode, Outcome, SignIn};
 use super::exchange::Facts;
+use super::trace::Trace;
 use super::{Gateway, Passage, new_request_id, redirect, request_id};
 use crate::identity::Identity;
-use crate::metrics::{self, Label as _};
+use crate::metrics;
 use crate::policy::is_at_or_below;
 use crate::portal::error_page::Fault;
 use bytes::Bytes;
@@ -40,18 +41,32 @@ impl Gateway {
     /// Answers a front proxy that asks over HTTP.
     pub(super) async fn verify(&self, exchange: &Exchange, passage: &mut Passage) -> Response<Bytes> {
         let headers = &exchange.req_header().headers;
-        passage.request_id = new_request_id();
-        let answered = match self.read_question(exchange) {
+        passage.name(new_request_id());
+        match self.read_question(exchange) {
             Ok((front, facts)) => {
-                passage.request_id = request_id(headers, &facts);
-                let facts = passage.facts.insert(Arc::new(facts)).clone();
-                self.answer_front(&Told { front, facts: &facts, headers, request_id: &passage.request_id }).await
+                let trace = Trace::of(headers, &facts, Mode::ForwardAuth, &self.0.telemetry);
+                self.answer_question(front, facts, headers, passage.with(trace)).await
             }
-            Err(fault) => self.refuse_front(&fault, headers, &passage.request_id),
-        };
-        passage.decision = answered.decision.value();
-        passage.tally.decided(metrics::Mode::ForwardAuth, answered.decision);
-        answered.response
+            Err(fault) => self.refuse_question(&fault, headers, passage),
+        }
+        .response
+    }
+
+    /// Answers a question that could be read; the passage has its trace.
+    async fn answer_question(&self, front: Front, facts: Facts, headers: &HeaderMap, passage: &mut Passage) -> Answered {
+        passage.name(request_id(headers, &facts));
+        let facts = passage.facts.insert(Arc::new(facts)).clone();
+        let told = Told { front, facts: &facts, headers, request_id: &passage.request_id.clone() };
+        let answered = self.answer_front(&told, passage).await;
+        passage.answered_front(answered.decision);
+        answered
+    }
+
+    /// Answers a question that could not be read.
+    fn refuse_question(&self, fault: &Fault, headers: &HeaderMap, passage: &mut Passage) -> Answered {
+        let answered = self.refuse_front(fault, headers, &passage.request_id);
+        passage.answered_front(answered.decision);
+        answered
     }
 
     /// Only proxies that are trusted are answered: anybody else could ask in the name of a client.
@@ -59,7 +74,7 @@ impl Gateway {
         let (settings, request) = (&self.0.settings, exchange.req_header());
         let peer = Peer::of(exchange.client_addr());
         if !peer.is_trusted(&settings.server.trusted_proxies) {
-            tracing::warn!(%peer, "refused the question of a proxy that is not in server.trusted_proxies");
+            tracing::warn!(event = "peer_untrusted", %peer, "refused the question of a proxy that is not in server.trusted_proxies");
             return Err(Fault::UntrustedProxy);
         }
         let question = Question::of(request, &settings.server.prefix).ok_or(Fault::NotFound)?;
@@ -68,13 +83,17 @@ impl Gateway {
         Ok((front, facts))
     }
 
-    async fn answer_front(&self, told: &Told<'_>) -> Answered {
+    async fn answer_front(&self, told: &Told<'_>, passage: &mut Passage) -> Answered {
         let route = match self.route_told_of(told.facts) {
             Ok(route) => route,
             Err(fault) => return self.refuse_front(&fault, told.headers, told.request_id),
         };
         let asked = Asked { facts: told.facts, headers: told.headers, route, mode: Mode::ForwardAuth };
         let decision = self.judge(asked).await;
+        passage.traced(|trace| {
+            trace.takes(self.0.routes.route(route));
+            trace.decided(&decision.judged);
+        });
         let as_it_stands = decision.counted();
         let response = match decision.outcome {
             Outcome::Pass(pass) => self.yes(pass.identity.as_deref()),

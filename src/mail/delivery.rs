@@ -70,7 +70,7 @@ impl Delivery {
             if let Err(error) = &sent
                 && !failing
             {
-                tracing::warn!(%error, "mails that wait cannot be looked for, trying again");
+                tracing::warn!(event = "mail_queue_unreachable", %error, "mails that wait cannot be looked for, trying again");
             }
             failing = sent.is_err();
             if matches!(sent, Ok(true)) {
@@ -143,12 +143,12 @@ impl Delivery {
         let waited = self.outbox.now().since(claimed.posted_at);
         if matches!(error, SendError::Later(_)) && waited + pause < PATIENCE {
             self.count(kind, EmailResult::Deferred);
-            tracing::warn!(template, letter = %claimed.id, attempts = claimed.attempts + 1, %error, "a mail was not sent, trying again in {} s", pause.as_secs());
+            tracing::warn!(event = "mail_postponed", template, letter = %claimed.id, attempts = claimed.attempts + 1, %error, "a mail was not sent, trying again in {} s", pause.as_secs());
             return self.outbox.postpone(claimed, pause).await;
         }
         self.count(kind, EmailResult::Failed);
         let account = self.recipient(claimed).await;
-        tracing::error!(template, letter = %claimed.id, account, attempts = claimed.attempts + 1, %error, "a mail is given up");
+        tracing::error!(event = "mail_given_up", template, letter = %claimed.id, account, attempts = claimed.attempts + 1, %error, "a mail is given up");
         self.erase(claimed).await
     }
 

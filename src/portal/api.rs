@@ -45,7 +45,10 @@ impl FromRequestParts<Arc<Portal>> for Asking {
 
     async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Response> {
         let Some(visit) = parts.extensions.get::<Visit>().cloned() else {
-            tracing::error!("a request reached the API without its visit; the gateway must put one into its extensions");
+            tracing::error!(
+                event = "page_failed",
+                "a request reached the API without its visit; the gateway must put one into its extensions"
+            );
             return Err(portal.errors.response(&Fault::Internal, parts));
         };
         let client = client(&visit, &parts.headers);
@@ -72,7 +75,7 @@ impl Asking {
 
     /// The refusal where a store failed, which is noted.
     fn outage(&self, error: &StoreError) -> Response {
-        tracing::error!(%error, request = self.visit.request_id, "a store failed");
+        tracing::error!(event = "store_failed", %error, request_id = self.visit.request_id, "a store failed");
         unavailable()
     }
 }

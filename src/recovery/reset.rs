@@ -127,7 +127,7 @@ impl Recovery {
     async fn tell_owner(&self, account: &Account, client: &Client) {
         let letter = Letter::PasswordChanged { account: account.id, asked: Asked::by(client, self.clock.now()) };
         if let Err(error) = self.outbox.post(&letter).await {
-            tracing::error!(%error, account = %account.id, request = client.request_id, "the owner is not told of a new password");
+            tracing::error!(event = "mail_not_posted", %error, account = %account.id, request_id = client.request_id, "the owner is not told of a new password");
         }
     }
 }

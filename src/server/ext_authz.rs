@@ -29,7 +29,7 @@ pub(super) async fn serve(listener: Listener, gateway: CurrentGateway, mut stop:
         Socket::Unix(socket) => server.serve_with_incoming_shutdown(local(socket, gateway), stopped).await,
     };
     if let Err(error) = served {
-        tracing::error!(%error, "the gRPC listener ended");
+        tracing::error!(event = "listener_ended", %error, "the gRPC listener ended");
     }
     if let BoundAddress::Unix(path) = address {
         let _ = std::fs::remove_file(path);
@@ -52,7 +52,7 @@ fn of_trusted(socket: TcpListener, gateway: CurrentGateway) -> impl Stream<Item 
                 let _ = stream.set_nodelay(true);
                 return Some((Ok(stream), (socket, gateway)));
             }
-            tracing::warn!(peer = %peer.ip(), "closed a gRPC connection: the peer is not in server.trusted_proxies");
+            tracing::warn!(event = "peer_untrusted", peer = %peer.ip(), "closed a gRPC connection: the peer is not in server.trusted_proxies");
         }
     })
 }
@@ -63,7 +63,7 @@ fn local(socket: UnixListener, gateway: CurrentGateway) -> impl Stream<Item = st
         loop {
             match socket.accept().await {
                 Ok((stream, _)) if gateway.get().trusts(Peer::Unix) => return Some((Ok(stream), (socket, gateway))),
-                Ok(_) => tracing::warn!("closed a gRPC connection: `unix` is not in server.trusted_proxies"),
+                Ok(_) => tracing::warn!(event = "peer_untrusted", "closed a gRPC connection: `unix` is not in server.trusted_proxies"),
                 Err(error) => wait_for_descriptors(&error).await,
             }
         }

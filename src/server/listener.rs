@@ -108,7 +108,7 @@ impl Listener {
                 }
             };
             let Some(counted) = tracker.enter() else {
-                tracing::warn!(address = %self.address, "closed a connection: server.limits.connections are open already");
+                tracing::warn!(event = "connection_limit_reached", address = %self.address, "closed a connection: server.limits.connections are open already");
                 continue;
             };
             let (connections, tls, shutdown) = (worker.connections.clone(), self.tls.clone(), shutdown.clone());
@@ -253,6 +253,6 @@ impl Drop for Entered {
 
 /// After a connection that could not be accepted. Out of file descriptors, asking again at once would spin.
 pub(super) async fn wait_for_descriptors(error: &std::io::Error) {
-    tracing::warn!(%error, "a connection could not be accepted");
+    tracing::warn!(event = "connection_not_accepted", %error, "a connection could not be accepted");
     tokio::time::sleep(Duration::from_millis(100)).await;
 }

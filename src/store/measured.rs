@@ -9,8 +9,10 @@ use crate::invitation::{Invitation, InvitationStore};
 use crate::mail::{OutboxStore, Queued};
 use crate::metrics::{Metrics, StoreMeter};
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
+use crate::token::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Rotation, SealedKey, SigningKeyStore};
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Tells a store that failed from one that said no.
@@ -187,4 +189,46 @@ measured! {
         purge(oldest: Timestamp) -> Result<(), StoreError>;
     }
     also {}
+}
+
+measured! {
+    /// Signing keys, measured.
+    MeasuredSigningKeys: SigningKeyStore as "signing_keys" {
+        list() -> Result<Vec<SealedKey>, StoreError>;
+        add(key: &SealedKey) -> Result<bool, StoreError>;
+        reseal(id: &str, from: &[u8], to: &[u8]) -> Result<bool, StoreError>;
+        remove(id: &str) -> Result<(), StoreError>;
+    }
+    also {}
+}
+
+measured! {
+    /// Refresh tokens, measured.
+    MeasuredRefreshTokens: RefreshTokenStore as "refresh_tokens" {
+        create(token: &RefreshToken, max_families: usize, now: Timestamp) -> Result<(), StoreError>;
+        find(account: AccountId, id: Uuid, now: Timestamp) -> Result<Option<RefreshToken>, StoreError>;
+        rotate(id: Uuid, successor: &RefreshToken, grace: Duration, now: Timestamp) -> Result<Rotation, StoreError>;
+        end(account: AccountId, family: Uuid) -> Result<bool, StoreError>;
+        end_all(account: AccountId) -> Result<u64, StoreError>;
+        end_outdated(account: AccountId, generation: u64) -> Result<u64, StoreError>;
+        list(account: AccountId, now: Timestamp) -> Result<Vec<RefreshToken>, StoreError>;
+        purge(now: Timestamp) -> Result<(), StoreError>;
+    }
+    also {}
+}
+
+measured! {
+    /// Personal tokens, measured.
+    MeasuredPersonalTokens: PersonalTokenStore as "personal_tokens" {
+        create(token: &PersonalToken, most: usize) -> Result<bool, StoreError>;
+        find(hash: &[u8; 32]) -> Result<Option<(PersonalToken, Account)>, StoreError>;
+        list(account: AccountId) -> Result<Vec<PersonalToken>, StoreError>;
+        remove(account: AccountId, id: Uuid) -> Result<bool, StoreError>;
+        remove_all(account: AccountId) -> Result<u64, StoreError>;
+    }
+    also {
+        fn touch(&self, token: &PersonalToken, used: Timestamp) {
+            self.inner.touch(token, used);
+        }
+    }
 }

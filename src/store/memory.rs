@@ -2,9 +2,11 @@
 
 mod counters;
 mod one_time;
+mod refresh_tokens;
 
 pub use counters::MemoryCounters;
 pub use one_time::MemoryOneTime;
+pub use refresh_tokens::MemoryRefreshTokens;
 
 use crate::account::AccountId;
 use crate::clock::Timestamp;

@@ -6,11 +6,13 @@ mod audit;
 mod connection;
 mod invitations;
 mod outbox;
+mod personal_tokens;
 mod record;
 #[cfg(test)]
 #[expect(dead_code, reason = "some of it is for the integration tests, which share it")]
 #[path = "../../tests/it/support/mongo_server.rs"]
 pub(crate) mod server;
+mod signing_keys;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -20,6 +22,8 @@ pub use audit::MongoAudit;
 pub use connection::MongoDatabase;
 pub use invitations::MongoInvitations;
 pub use outbox::MongoOutbox;
+pub use personal_tokens::MongoPersonalTokens;
+pub use signing_keys::MongoSigningKeys;
 pub use url::MongoUrl;
 
 /// Makes those indexes of all collections that are not there yet.

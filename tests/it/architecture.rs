@@ -45,8 +45,9 @@ fn axum_is_known_to_our_own_pages_only() {
 }
 
 #[test]
-fn envoys_protocol_is_known_to_its_endpoint_only() {
-    only_in("tonic::", &["gateway/verify/ext_authz.rs", "server/ext_authz.rs"]);
+fn protocols_over_grpc_are_known_to_their_ends_only() {
+    only_in("tonic::", &["gateway/verify/ext_authz.rs", "server/ext_authz.rs", "telemetry/"]);
+    only_in("opentelemetry", &["telemetry/"]);
     only_in("envoy_types", &["gateway/verify/ext_authz.rs", "server/ext_authz.rs"]);
 }
 

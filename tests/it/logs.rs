@@ -1,5 +1,7 @@
 //! What a running gateway writes to its log, at the finest level: what happened, and nothing that opens anything.
 
+mod reference;
+
 use crate::support::browser::Browser;
 use crate::support::form::Form;
 use crate::support::gateway::PASSWORD;

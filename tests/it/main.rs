@@ -80,3 +80,5 @@ mod signing_in;
 mod support;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod tracing;

@@ -6,6 +6,7 @@ pub mod api_client;
 pub mod browser;
 pub mod certificate;
 pub mod chromium;
+pub mod collector;
 pub mod cookie_jar;
 pub mod fault_proxy;
 pub mod form;

@@ -147,7 +147,6 @@ fn what_a_later_version_has_is_accepted_at_its_default_only() {
         ("mfa: {totp: false}", "mfa.totp: this version lacks"),
         ("mfa: null", "mfa: this version lacks"),
         ("api: {allowed_origins: ['https://x']}", "api.allowed_origins: this version lacks"),
-        ("tracing: {otlp: x}", "tracing.otlp: this version lacks"),
     ];
     for (yaml, expected) in lacking {
         let problems = problems_with(&format!("{ROUTES}{yaml}"), &[]);

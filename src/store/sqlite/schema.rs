@@ -113,6 +113,47 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT;
     CREATE INDEX invitations_by_end ON invitations (expires_at);
 ",
+    "
+    CREATE TABLE signing_keys (
+        id TEXT PRIMARY KEY NOT NULL,
+        algorithm TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        sealed BLOB NOT NULL,
+        created_at INTEGER NOT NULL,
+        signs_from INTEGER NOT NULL,
+        UNIQUE (algorithm, number)
+    ) STRICT;
+
+    -- replaced ones too, until their family ends
+    CREATE TABLE refresh_tokens (
+        account BLOB NOT NULL,
+        id BLOB NOT NULL,
+        family BLOB NOT NULL,
+        generation INTEGER NOT NULL,
+        began_at INTEGER NOT NULL,
+        issued_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        client TEXT,
+        user_agent TEXT NOT NULL,
+        replaced_at INTEGER,
+        successor BLOB,
+        PRIMARY KEY (account, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX refresh_tokens_of_family ON refresh_tokens (account, family);
+    CREATE INDEX refresh_tokens_by_end ON refresh_tokens (expires_at);
+
+    CREATE TABLE personal_tokens (
+        id BLOB PRIMARY KEY NOT NULL,
+        account BLOB NOT NULL,
+        hash BLOB NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER,
+        last_used INTEGER
+    ) STRICT;
+    CREATE INDEX personal_tokens_of_account ON personal_tokens (account);
+",
 ];
 
 /// Refuses the database of another program, which has tables but not our mark.

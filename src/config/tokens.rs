@@ -1,0 +1,45 @@
+//! `tokens` and `api`: what programs are given, and which pages' scripts may ask.
+
+use super::field::Field;
+use super::section::Section;
+use super::{ApiSettings, TokenAlgorithm, TokenSettings};
+use std::time::Duration;
+
+/// `issuer` is what stands for it where none is configured.
+pub(super) fn tokens(root: &mut Section<'_>, issuer: impl FnOnce() -> String) -> TokenSettings {
+    let mut section = root.section("tokens");
+    let settings = TokenSettings {
+        access: section.read("access", Duration::from_mins(15), Field::positive_duration),
+        refresh: section.read("refresh", Duration::from_hours(7 * 24), Field::positive_duration),
+        algorithm: section.read("algorithm", TokenAlgorithm::EdDsa, |field| field.word(&ALGORITHMS)),
+        issuer: section.optional("issuer", name).unwrap_or_else(issuer),
+        audience: section.optional("audience", name).unwrap_or_else(|| "portcullis".to_owned()),
+    };
+    section.finish();
+    settings
+}
+
+pub(super) fn api(root: &mut Section<'_>) -> ApiSettings {
+    let mut section = root.section("api");
+    let settings = ApiSettings { allowed_origins: section.read("allowed_origins", Vec::new(), |field| field.list(origin)) };
+    section.finish();
+    settings
+}
+
+const ALGORITHMS: [(&str, TokenAlgorithm); 3] =
+    [("EdDSA", TokenAlgorithm::EdDsa), ("ES256", TokenAlgorithm::Es256), ("HS256", TokenAlgorithm::Hs256)];
+
+/// What stands in `iss` and `aud`: a name or an address, compared byte for byte.
+fn name(field: &Field<'_>) -> Option<String> {
+    let text = field.text()?;
+    let good = (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if good { Some(text) } else { field.error("must be 1 to 256 visible ASCII characters without spaces") }
+}
+
+/// Origins as browsers send them, so that they can be compared byte for byte.
+fn origin(field: &Field<'_>) -> Option<String> {
+    field.parse("an origin", "write for example https://app.example.com: scheme, host and port alone", |text| {
+        let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        Some(url.origin().ascii_serialization()).filter(|origin| origin == text)
+    })
+}

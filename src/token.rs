@@ -1,0 +1,18 @@
+//! Tokens for programs: access tokens that are presented, refresh tokens that renew them, personal tokens of scripts, and the
+//! assertion that tells an application who asks. All that is signed is signed by the same [`SigningKeys`]. No HTTP here.
+
+mod access;
+mod assertion;
+mod bearer;
+mod keys;
+mod personal;
+mod refresh;
+mod store;
+
+pub use access::{AccessClaims, AccessError, AccessToken, AccessTokens};
+pub use assertion::Assertions;
+pub use bearer::{Bearer, BearerKey, Bearers, Destination, Refusal, Unproven};
+pub use keys::{SigningKeys, TokenKind};
+pub use personal::{NewPersonalToken, PersonalTokenError, PersonalTokens, Scope};
+pub use refresh::{Device, RefreshError, RefreshTokens};
+pub use store::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Rotation, SealedKey, SigningKeyStore};
