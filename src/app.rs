@@ -443,7 +443,7 @@ fn open_session_stores(
     databases: &mut Databases,
     metrics: &Arc<Metrics>,
 ) -> Result<SessionStores, StoreError> {
-    let remembered = if settings.routes.iter().any(|route| route.park_forms) { SENDER_KNOWN_FOR } else { Duration::ZERO };
+    let remembered = if settings.parks_forms() { SENDER_KNOWN_FOR } else { Duration::ZERO };
     match &settings.stores.sessions {
         SessionStoreKind::Memory => Ok(SessionStores {
             sessions: Arc::new(MemorySessions::default().remembering(remembered)),

@@ -157,3 +157,19 @@ async fn keep_house(work: Arc<ArcSwap<Work>>, mut stopped: Stopped) {
         failing = done.is_err();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `/livez`
+    #[test]
+    fn a_thread_that_ends_untold_is_noticed() {
+        let gone = Background::start("gone", |_stopped| async {}).unwrap();
+        while !gone.is_lost() {
+            std::thread::yield_now();
+        }
+        let waiting = Background::start("waiting", |stopped| stopped).unwrap();
+        assert!(!waiting.is_lost());
+    }
+}

@@ -21,8 +21,19 @@ impl Settings {
         keep("stores.sessions", &mut self.stores.sessions, &running.stores.sessions, &mut later);
         keep("stores.redis_prefix", &mut self.stores.redis_prefix, &running.stores.redis_prefix, &mut later);
         keep("tracing.otlp", &mut self.tracing.otlp, &running.tracing.otlp, &mut later);
+        keep("tracing.otlp", &mut self.tracing.otlp, &running.tracing.otlp, &mut later);
         keep("log.format", &mut self.log.json, &running.log.json, &mut later);
+        if self.parks_forms() && !running.parks_forms() {
+            self.routes.iter_mut().for_each(|route| route.park_forms = false);
+            later.push("routes[].park_forms");
+        }
         (self, later)
+    }
+
+    /// Whether any route does: session stores then remember whose the sessions were that expire.
+    #[must_use]
+    pub fn parks_forms(&self) -> bool {
+        self.routes.iter().any(|route| route.park_forms)
     }
 }
 

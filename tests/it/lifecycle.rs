@@ -5,7 +5,12 @@ use crate::support::raw::Raw;
 use crate::support::upstream::EchoUpstream;
 use crate::support::within_patience;
 use futures_util::{SinkExt, StreamExt};
+use portcullis::app::App;
+use portcullis::clock::SystemClock;
+use portcullis::config::load_str;
+use portcullis::server::{self, Workers};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -49,6 +54,43 @@ async fn health_and_version_are_told_on_the_admin_listener_only() {
     }
     assert_eq!(browser.open(&format!("{}/auth/login", gateway.admin_origin())).await.status, 404);
     assert_eq!(upstream.seen(), 0);
+}
+
+/// `/readyz?verbose`: each check by name, with its time, and nothing of where the stores are
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_tells_each_check_by_name_where_it_is_asked_to() {
+    let upstream = EchoUpstream::start().await;
+    let gateway = TestGateway::in_front_of(&upstream).start().await;
+    let mut browser = gateway.browser();
+    let plain = browser.open(&format!("{}/readyz", gateway.admin_origin())).await;
+    assert_eq!((plain.status, plain.json().get("checks")), (200, None));
+    let verbose = browser.open(&format!("{}/readyz?verbose", gateway.admin_origin())).await;
+    let told = verbose.json();
+    let checks = told["checks"].as_array().unwrap();
+    let found: Vec<_> = checks.iter().map(|check| (check["name"].as_str().unwrap(), check["result"].as_str().unwrap())).collect();
+    assert_eq!(found, [("serving", "ok"), ("configuration", "ok"), ("users", "ok"), ("sessions", "ok")]);
+    assert!(checks.iter().all(|check| check["milliseconds"].is_f64()) && !verbose.text().contains("portcullis.db"), "{told}");
+    let refused = gateway.try_reload_with("routes: 7").await;
+    assert!(refused.is_err());
+    let after = browser.open(&format!("{}/readyz?verbose", gateway.admin_origin())).await;
+    assert_eq!((after.status, after.json()["checks"][1]["result"].as_str()), (200, Some("last_reload_refused")));
+}
+
+/// `/livez` is for what a restart mends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_whose_worker_is_gone_does_not_live() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = "server: { listen: ['127.0.0.1:0'] }\nadmin: { listen: '127.0.0.1:0' }\nroutes: [{ upstream: sample }]";
+    let settings = load_str(yaml, folder.path(), &[]).unwrap().settings;
+    let app = App::open(Arc::new(settings), Arc::new(SystemClock)).unwrap();
+    app.start().unwrap();
+    let workers = Workers::threads(2).unwrap();
+    let running = server::start(app, &workers).await.unwrap();
+    let admin = running.admin().and_then(server::BoundAddress::tcp).unwrap();
+    let answer = Raw::exchange(admin, get("/livez")).await;
+    assert_eq!((answer.status(), answer.text().as_str()), (200, "ok\n"));
+    drop(workers);
+    within_patience("the workers' end to be noticed", async { while Raw::exchange(admin, get("/livez")).await.status() != 503 {} }).await;
 }
 
 /// Contract 2: `SIGTERM`, of which [`TestGateway::stop`] is the rest

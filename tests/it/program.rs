@@ -181,6 +181,17 @@ async fn the_demo_prints_how_to_sign_in_serves_this_machine_only_and_leaves_noth
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// The demo has no file to read again, and its terminal was closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_leaves_nothing_behind_when_its_terminal_is_closed_either() {
+    let folder = TempDir::with_prefix("portcullis-test-").unwrap();
+    let mut program = Program::start(folder.path(), &["demo", "--listen", "127.0.0.1:0"]);
+    program.announced(&["url", "username", "password"]).await;
+    program.signal(Signal::HUP);
+    assert_eq!(program.ended().await, Some(0));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 /// Contract 1, `user`; contract 3.9: an account's change is in force before it is told, a lock within a second
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_are_managed_beside_a_running_gateway() {

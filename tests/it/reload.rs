@@ -193,6 +193,36 @@ async fn a_new_certificate_is_shown_at_the_next_handshake() {
     assert!(connect(&new).await.is_ok());
 }
 
+async fn metrics(gateway: &TestGateway) -> String {
+    gateway.browser().open(&format!("{}/metrics", gateway.admin_origin())).await.text()
+}
+
+/// Contract 8
+#[tokio::test(flavor = "multi_thread")]
+async fn reloads_and_the_ends_of_certificates_are_told_to_prometheus() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = EchoUpstream::start().await;
+    let (one, two) = (Certificate::new(folder.path(), &["one.test"]), Certificate::new(folder.path(), &["two.test", "*.two.test"]));
+    let yaml = |certificate: &Certificate| {
+        let files = format!("{{ certificate: '{}', key: '{}' }}", certificate.chain.display(), certificate.key.display());
+        format!("server: {{ tls: {{ listen: ['127.0.0.1:0'], certificates: [{files}] }} }}\n{}", marked(&upstream, "x", ""))
+    };
+    let ends = |name: &str| format!("portcullis_certificate_expiry_timestamp_seconds{{name=\"{name}\"}} ");
+    let reloads = |result: &str, count: u8| format!("portcullis_config_reloads_total{{result=\"{result}\"}} {count}\n");
+    let gateway = TestGateway::with(yaml(&one)).start().await;
+    let told = metrics(&gateway).await;
+    assert!(told.contains(&ends("one.test")) && told.contains(&reloads("success", 0)) && told.contains(&reloads("failure", 0)), "{told}");
+    gateway.reload_with(yaml(&two)).await;
+    assert!(gateway.try_reload_with("routes: 7").await.is_err());
+    let told = metrics(&gateway).await;
+    let line = told.lines().find(|line| line.starts_with(&ends("two.test"))).unwrap_or_else(|| panic!("{told}"));
+    let until: i64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+    // What rcgen makes is valid until the year 4096.
+    assert_eq!(until, 67_090_118_400);
+    assert!(!told.contains(&ends("one.test")) && told.contains(&reloads("success", 1)) && told.contains(&reloads("failure", 1)), "{told}");
+    assert!(told.contains("portcullis_config_last_reload_successful 0\n"), "{told}");
+}
+
 /// What every configuration needs is made anew, and what it replaces goes away; stores and threads are the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_in_force_before_is_forgotten_once_nothing_uses_it() {

@@ -27,7 +27,7 @@ fn what_is_fixed_stays_and_is_named_and_all_else_changes() {
     let changed = format!(
         "server: {{listen: ['127.0.0.1:3'], ext_authz_grpc: '127.0.0.1:4', threads: 3, {}}}\nadmin: {{listen: null}}\n\
          sessions: {{cache: 1s, lifetime: 1h}}\nsecret: {}\nsecret_previous: {}\n\
-         stores: {{users: 'sqlite:other.db', sessions: memory, redis_prefix: x}}\nlog: {{format: json, level: debug}}\nui: {{title: New}}",
+         stores: {{users: 'sqlite:other.db', sessions: memory, redis_prefix: x}}\ntracing: {{otlp: 'http://127.0.0.1:4317'}}\nlog: {{format: json, level: debug}}\nui: {{title: New}}",
         tls("127.0.0.1:5", "hsts: 2d"),
         "1".repeat(40),
         "2".repeat(40)
@@ -46,6 +46,7 @@ fn what_is_fixed_stays_and_is_named_and_all_else_changes() {
         "stores.users",
         "stores.sessions",
         "stores.redis_prefix",
+        "tracing.otlp",
         "log.format",
     ];
     assert_eq!(later, expected);
@@ -56,6 +57,19 @@ fn what_is_fixed_stays_and_is_named_and_all_else_changes() {
     let tls = kept.server.tls.clone().unwrap();
     assert_eq!((tls.listen, tls.hsts.as_secs()), (running.server.tls.clone().unwrap().listen, 2 * 86_400));
     assert_eq!(kept.keep_what_is_fixed(&running).1, [""; 0], "what was kept is no change");
+}
+
+/// Until it is told to, a store does not remember whose a session was that has expired.
+#[test]
+fn the_first_route_that_parks_forms_does_so_from_the_next_start_on() {
+    let routes =
+        |parks: bool| load_str(&format!("routes: [{{upstream: sample, park_forms: {parks}}}]"), Path::new("/x"), &[]).unwrap().settings;
+    let (kept, later) = routes(true).keep_what_is_fixed(&routes(false));
+    assert_eq!((kept.routes[0].park_forms, later), (false, vec!["routes[].park_forms"]));
+    for (running, changed) in [(true, true), (true, false), (false, false)] {
+        let (kept, later) = routes(changed).keep_what_is_fixed(&routes(running));
+        assert!(kept.routes[0].park_forms == changed && later.is_empty());
+    }
 }
 
 #[test]

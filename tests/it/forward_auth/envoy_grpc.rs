@@ -212,3 +212,15 @@ async fn a_stop_ends_connections_that_ask_nothing() {
     within_patience("the stop", gateway.stop()).await;
     assert!(envoy.check(question("198.51.100.7", "GET", "https://app.test/public", &[])).await.is_err());
 }
+
+/// Contract 5: a proxy that is trusted no longer is answered no longer, over a connection that is open either
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_is_trusted_no_longer_is_not_answered() {
+    let gateway = gateway("").await;
+    let mut client = client(&gateway).await;
+    let asked = || question("192.0.2.7", "GET", "http://app.test/", &[]);
+    check(&mut client, asked()).await;
+    gateway.reload_with(format!("server: {{ trusted_proxies: [10.9.8.7] }}\nroutes:{ROUTES}{RULES}")).await;
+    let refused = within_patience("an answer", client.check(asked())).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::PermissionDenied, "{refused}");
+}
