@@ -257,6 +257,7 @@ impl App {
             counters: Arc::clone(&self.counters),
             one_time: Arc::clone(&self.one_time),
             invitations: Arc::clone(&self.invitations),
+            signing_keys: Arc::clone(&self.signing_keys),
             audit: Arc::clone(&self.audit),
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),

@@ -12,7 +12,7 @@ mod store;
 pub use access::{AccessClaims, AccessError, AccessToken, AccessTokens};
 pub use assertion::Assertions;
 pub use bearer::{Bearer, BearerKey, Bearers, Destination, Refusal, Unproven};
-pub use keys::{SigningKeys, TokenKind};
+pub use keys::{LEEWAY, SigningKeys, TokenKind};
 pub use personal::{
     LONGEST_NAME, MOST, NewPersonalToken, PersonalKeys, PersonalText, PersonalTokenError, PersonalTokens, PersonalUses, Scope,
 };

@@ -6,6 +6,7 @@ use crate::invitation::Invitations;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::{CounterStore, OneTimeStore, StoreError};
+use crate::token::SigningKeys;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use std::future::Future;
@@ -34,6 +35,7 @@ pub(super) struct Work {
     pub(super) counters: Arc<dyn CounterStore>,
     pub(super) one_time: Arc<dyn OneTimeStore>,
     pub(super) invitations: Arc<Invitations>,
+    pub(super) signing_keys: Arc<SigningKeys>,
     pub(super) audit: Arc<Audit>,
     pub(super) audit_retention: Duration,
     pub(super) clock: SharedClock,
@@ -74,6 +76,7 @@ impl Work {
             self.counters.purge(now).await,
             self.one_time.purge(now).await,
             self.invitations.tidy().await,
+            self.signing_keys.tend().await,
             self.audit.purge(now.minus(self.audit_retention)).await,
         ];
         done.into_iter().collect()

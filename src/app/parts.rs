@@ -140,7 +140,7 @@ impl Parts {
     }
 
     pub(super) fn signing_keys(&self, store: Arc<dyn SigningKeyStore>, sealer: Sealer) -> Arc<SigningKeys> {
-        Arc::new(SigningKeys { store, sealer, clock: Arc::clone(&self.clock), settings: self.settings.tokens.clone() })
+        Arc::new(SigningKeys::new(store, sealer, Arc::clone(&self.clock), self.settings.tokens.clone()))
     }
 
     pub(super) fn access_tokens(&self, keys: &Arc<SigningKeys>, revoked: &Arc<dyn OneTimeStore>) -> Arc<AccessTokens> {
@@ -177,6 +177,6 @@ impl Parts {
     }
 
     pub(super) fn assertions(&self, keys: &Arc<SigningKeys>) -> Arc<Assertions> {
-        Arc::new(Assertions { keys: Arc::clone(keys), clock: Arc::clone(&self.clock), settings: self.settings.tokens.clone() })
+        Arc::new(Assertions::new(Arc::clone(keys), Arc::clone(&self.clock), self.settings.tokens.issuer.clone()))
     }
 }

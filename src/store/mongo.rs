@@ -31,5 +31,6 @@ async fn make_indexes(database: mongodb::Database) -> Result<(), mongodb::error:
     accounts::make_indexes(&database).await?;
     audit::make_indexes(&database).await?;
     invitations::make_indexes(&database).await?;
+    signing_keys::make_indexes(&database).await?;
     outbox::make_indexes(&database).await
 }

@@ -219,7 +219,7 @@ impl UniqueValues {
 }
 
 /// Whether a unique index refused a write.
-fn is_duplicate(error: &Error) -> bool {
+pub(super) fn is_duplicate(error: &Error) -> bool {
     let (code, message) = match error.kind.as_ref() {
         ErrorKind::Write(WriteFailure::WriteError(error)) => (error.code, &error.message),
         ErrorKind::Command(error) => (error.code, &error.message),
