@@ -5,6 +5,7 @@ mod envoy_grpc;
 mod front;
 mod journeys;
 mod questions;
+mod tokens;
 mod verdicts;
 
 use crate::support::gateway::{PASSWORD, TestGateway};

@@ -15,6 +15,8 @@ mod architecture;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod bearer;
+#[cfg(test)]
 mod check_live;
 #[cfg(test)]
 mod crashes;
@@ -56,6 +58,8 @@ mod mongo_accounts;
 mod pages;
 #[cfg(test)]
 mod parked_forms;
+#[cfg(test)]
+mod personal_tokens;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
