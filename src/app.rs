@@ -39,6 +39,7 @@ use crate::throttle::{CounterKeys, Throttle};
 use crate::token::{
     AccessTokens, Assertions, Bearers, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
 };
+use crate::token_login::TokenLogin;
 use background::{Background, Work};
 use parts::Parts;
 use std::path::{Path, PathBuf};
@@ -93,6 +94,8 @@ pub struct App {
     pub refresh_tokens: Arc<RefreshTokens>,
     /// What scripts present.
     pub personal_tokens: Arc<PersonalTokens>,
+    /// Signing in and out of programs.
+    pub token_login: Arc<TokenLogin>,
     /// Reading `Authorization`.
     pub bearers: Arc<Bearers>,
     /// What applications can verify.
@@ -169,6 +172,7 @@ impl App {
         let marks = SessionMarks {
             accounts: Arc::clone(&accounts),
             sessions: Arc::clone(&sessions),
+            refresh_tokens,
             reaches_sessions: role == Role::Gateway || sessions.shared(),
         };
         let audit = Audit::start(audit, Arc::clone(&clock));
@@ -192,7 +196,7 @@ impl App {
         let recovery = parts.recovery(&login);
         let keys = parts.signing_keys(signing_keys, sealer);
         let access_tokens = parts.access_tokens(&keys, &one_time);
-        let refresh_tokens = parts.refresh_tokens(&keys, refresh_tokens);
+        let refresh_tokens = parts.refresh_tokens(&keys);
         let personal_tokens = parts.personal_tokens(personal_tokens, &secret);
         let bearers = Bearers { keys: Arc::clone(&keys), access: Arc::clone(&access_tokens), personal: Arc::clone(&personal_tokens) };
         let writer = Writer {
@@ -214,6 +218,7 @@ impl App {
             parked_forms: Arc::new(parked_forms),
             assertions: parts.assertions(&keys),
             bearers: Arc::new(bearers),
+            token_login: parts.token_login(&login, &access_tokens, &refresh_tokens),
             signing_keys: keys,
             access_tokens,
             refresh_tokens,
@@ -254,6 +259,7 @@ impl App {
         let work = Work {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
+            refresh_tokens: Arc::clone(&self.marks.refresh_tokens),
             counters: Arc::clone(&self.counters),
             one_time: Arc::clone(&self.one_time),
             invitations: Arc::clone(&self.invitations),

@@ -27,9 +27,10 @@ use crate::config::Settings;
 use crate::gate::{Activity, Gate};
 use crate::identity::Identity;
 use crate::parked_forms::ParkedForms;
+use crate::portal::cors::Cors;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
-use crate::routing::Credentials;
+use crate::routing::{Credentials, is_api};
 use async_trait::async_trait;
 use bytes::Bytes;
 use decision::{Asked, Mode, Outcome};
@@ -60,6 +61,7 @@ struct Parts {
     parked_forms: Arc<ParkedForms>,
     routes: Routes,
     portal: axum::Router,
+    cors: Option<Cors>,
     error_pages: ErrorPages,
     /// For answers that a front proxy passes on.
     front_error_pages: ErrorPages,
@@ -100,6 +102,7 @@ impl Gateway {
             parked_forms: Arc::clone(&app.parked_forms),
             routes,
             portal,
+            cors: Cors::of(&settings),
             front_error_pages: settings.portal.url.as_ref().map_or_else(|| error_pages.clone(), |url| error_pages.at(&url.origin())),
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
@@ -166,6 +169,9 @@ impl Gateway {
         let parts = &self.0;
         passage.decision = "own";
         let headers = &exchange.req_header().headers;
+        if let Some(preflight) = parts.cors.as_ref().and_then(|cors| cors.preflight(&facts.method, facts.target.path(), headers)) {
+            return Ok(preflight);
+        }
         let session = match own.page.credentials {
             Credentials::None => Presence::Nobody,
             Credentials::Cookie => self.visitor(headers, facts).await,
@@ -233,7 +239,10 @@ impl Gateway {
     }
 
     async fn refuse(&self, exchange: &mut Exchange, passage: &Passage, fault: &Fault) -> Result<()> {
-        let mut response = self.0.error_pages.render(fault, &exchange.req_header().headers, &passage.request_id);
+        // The API speaks JSON whatever is asked for.
+        let is_for_program = is_api(asked_path(exchange, passage), &self.0.settings.server.prefix);
+        let headers = if is_for_program { &HeaderMap::new() } else { &exchange.req_header().headers };
+        let mut response = self.0.error_pages.render(fault, headers, &passage.request_id);
         if *fault == Fault::MethodNotAllowed {
             self.name_methods(&mut response);
         }
@@ -244,6 +253,9 @@ impl Gateway {
     async fn answer(&self, exchange: &mut Exchange, passage: &Passage, mut response: Response<Bytes>) -> Result<()> {
         if let Some(hsts) = self.hsts(passage) {
             response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+        }
+        if let Some(cors) = &self.0.cors {
+            cors.tell(asked_path(exchange, passage), &exchange.req_header().headers, response.headers_mut());
         }
         exchange::write(exchange, response).await
     }
@@ -449,6 +461,13 @@ fn fault_of(error: &Error) -> Option<Fault> {
         (ErrorType::InternalError, ErrorSource::Internal) => Some(Fault::Internal),
         _ => Some(Fault::BadGateway),
     }
+}
+
+/// The path, normalised, or as it was sent where it was not understood.
+fn asked_path<'a>(exchange: &'a Exchange, passage: &'a Passage) -> &'a [u8] {
+    let raw = exchange.req_header().raw_path();
+    let sent = || raw.split(|byte| *byte == b'?').next().unwrap_or_default();
+    passage.facts.as_ref().map_or_else(sent, |facts| facts.target.path())
 }
 
 /// A trusted proxy's `X-Request-Id` if it is a plain word, else a new one.

@@ -48,6 +48,7 @@ pub mod store;
 pub mod target;
 pub mod throttle;
 pub mod token;
+pub mod token_login;
 mod work_queue;
 
 #[cfg(test)]

@@ -6,18 +6,22 @@ pub mod accept;
 mod api;
 pub mod assets;
 mod call;
+pub mod cors;
 mod csrf;
 pub mod error_page;
+mod failure;
 pub mod headers;
 #[cfg(test)]
 mod journeys;
 mod limited;
 mod links;
 mod moment;
+mod newcomer;
 mod pages;
 mod palette;
 pub mod problem;
 mod redirect;
+mod refusal;
 mod reset_cookie;
 mod rounds;
 mod submission;
@@ -207,7 +211,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
     Router::new()
         .nest(&portal.look.prefix, own)
         .route(&format!("{}/", portal.look.prefix), get(home))
-        .nest(&format!("/api{}", portal.look.prefix), api::router())
+        .nest(&format!("/api{}", portal.look.prefix), api::router(&portal.look.prefix))
         .route("/.well-known/change-password", get(change_password))
         .route(DEMO_MAIL, get(demo_mail::show))
         .fallback(not_found)

@@ -107,7 +107,7 @@ impl RoutingTable {
                 _ => page(Credentials::Cookie, true),
             };
         }
-        if path.strip_prefix(b"/api").is_some_and(|rest| is_at_or_below(rest, self.prefix.as_bytes())) {
+        if is_api(path, &self.prefix) {
             return page(Credentials::None, false);
         }
         if self.catches_mail && path == DEMO_MAIL.as_bytes() {
@@ -116,6 +116,12 @@ impl RoutingTable {
         let well_known: [&[u8]; 3] = [b"/.well-known/change-password", b"/.well-known/passkey-endpoints", b"/.well-known/jwks.json"];
         if well_known.contains(&path) { page(Credentials::None, false) } else { None }
     }
+}
+
+/// Whether a normalised path is the API's.
+#[must_use]
+pub fn is_api(path: &[u8], prefix: &str) -> bool {
+    path.strip_prefix(b"/api").is_some_and(|rest| is_at_or_below(rest, prefix.as_bytes()))
 }
 
 fn serves_host(route: &Route, host: &Host) -> bool {

@@ -16,5 +16,5 @@ pub use keys::{LEEWAY, SigningKeys, TokenKind};
 pub use personal::{
     LONGEST_NAME, MOST, NewPersonalToken, PersonalKeys, PersonalText, PersonalTokenError, PersonalTokens, PersonalUses, Scope,
 };
-pub use refresh::{Device, RefreshError, RefreshTokens};
-pub use store::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Rotation, SealedKey, SigningKeyStore};
+pub use refresh::{RefreshError, RefreshTokens, Renewed};
+pub use store::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Renewal, Rotation, SealedKey, SigningKeyStore};

@@ -1,9 +1,11 @@
-//! What an operator does to the sessions of an account.
+//! What an operator does to the sessions of an account, and to its programs, which hold refresh tokens.
 
 use super::{Actor, Administration, AdministrationError};
 use crate::audit::{Action, Event, Outcome, Party};
 use crate::session::{Session, SessionKey};
+use crate::token::RefreshToken;
 use std::sync::Arc;
+use uuid::Uuid;
 
 impl Administration {
     /// The account's sessions, newest first.
@@ -14,6 +16,16 @@ impl Administration {
         self.refuse_out_of_reach()?;
         let account = self.find(user).await?;
         Ok(self.marks.sessions.list(account.id, self.clock.now()).await?)
+    }
+
+    /// The programs that are signed in for the account, newest first.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn programs(&self, user: &str) -> Result<Vec<RefreshToken>, AdministrationError> {
+        self.refuse_out_of_reach()?;
+        let account = self.find(user).await?;
+        Ok(self.marks.programs(&account, self.clock.now()).await?)
     }
 
     /// Ends a session; `false` when there was none.
@@ -30,14 +42,28 @@ impl Administration {
         Ok(ended)
     }
 
-    /// Ends all sessions of the account; how many there were.
+    /// Signs out the account's program of this family; `false` where there is none.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn end_program(&self, user: &str, family: Uuid) -> Result<bool, AdministrationError> {
+        self.refuse_out_of_reach()?;
+        let account = self.find(user).await?;
+        let ended = self.marks.refresh_tokens.end(account.id, family).await?;
+        if ended {
+            self.note_revocation(Party::from(&account), "program");
+        }
+        Ok(ended)
+    }
+
+    /// Ends all sessions of the account, and signs out all its programs; how many there were.
     ///
     /// # Errors
     /// See [`AdministrationError`].
     pub async fn end_sessions(&self, user: &str) -> Result<u64, AdministrationError> {
         self.refuse_out_of_reach()?;
         let account = self.find(user).await?;
-        let ended = self.marks.sessions.end_all(account.id, None).await?;
+        let ended = self.marks.sessions.end_all(account.id, None).await? + self.marks.refresh_tokens.end_all(account.id).await?;
         self.note_revocation(Party::from(&account), "all");
         Ok(ended)
     }

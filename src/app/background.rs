@@ -6,7 +6,7 @@ use crate::invitation::Invitations;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::{CounterStore, OneTimeStore, StoreError};
-use crate::token::SigningKeys;
+use crate::token::{RefreshTokenStore, SigningKeys};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use std::future::Future;
@@ -32,6 +32,7 @@ pub(super) struct Background {
 pub(super) struct Work {
     pub(super) marks: SessionMarks,
     pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) refresh_tokens: Arc<dyn RefreshTokenStore>,
     pub(super) counters: Arc<dyn CounterStore>,
     pub(super) one_time: Arc<dyn OneTimeStore>,
     pub(super) invitations: Arc<Invitations>,
@@ -73,6 +74,7 @@ impl Work {
         let now = self.clock.now();
         let done = [
             self.sessions.purge(now).await,
+            self.refresh_tokens.purge(now).await,
             self.counters.purge(now).await,
             self.one_time.purge(now).await,
             self.invitations.tidy().await,

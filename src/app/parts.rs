@@ -20,9 +20,9 @@ use crate::session_marks::SessionMarks;
 use crate::store::OneTimeStore;
 use crate::throttle::Throttle;
 use crate::token::{
-    AccessTokens, Assertions, PersonalKeys, PersonalTokenStore, PersonalTokens, PersonalUses, RefreshTokenStore, RefreshTokens,
-    SigningKeyStore, SigningKeys,
+    AccessTokens, Assertions, PersonalKeys, PersonalTokenStore, PersonalTokens, PersonalUses, RefreshTokens, SigningKeyStore, SigningKeys,
 };
+use crate::token_login::TokenLogin;
 use std::sync::Arc;
 
 /// What several use cases need.
@@ -120,6 +120,7 @@ impl Parts {
             audit: Arc::clone(&self.audit),
             outbox: Arc::clone(&self.outbox),
             clock: Arc::clone(&self.clock),
+            marks: self.marks.clone(),
             accounts_settings: self.settings.accounts.clone(),
             session_settings: self.settings.sessions,
         })
@@ -153,15 +154,16 @@ impl Parts {
         })
     }
 
-    pub(super) fn refresh_tokens(&self, keys: &Arc<SigningKeys>, store: Arc<dyn RefreshTokenStore>) -> Arc<RefreshTokens> {
+    pub(super) fn refresh_tokens(&self, keys: &Arc<SigningKeys>) -> Arc<RefreshTokens> {
         Arc::new(RefreshTokens {
-            store,
+            store: Arc::clone(&self.marks.refresh_tokens),
             keys: Arc::clone(keys),
             accounts: Arc::clone(&self.accounts),
             audit: Arc::clone(&self.audit),
             clock: Arc::clone(&self.clock),
             settings: self.settings.tokens.clone(),
             max_families: self.settings.sessions.max_per_user,
+            verify_email: self.settings.accounts.verify_email,
         })
     }
 
@@ -173,6 +175,16 @@ impl Parts {
             keys: PersonalKeys::derive(secret, self.settings.secret_previous.as_ref()),
             uses: PersonalUses::default(),
             settings: Arc::clone(&self.settings),
+        })
+    }
+
+    pub(super) fn token_login(&self, login: &Arc<Login>, access: &Arc<AccessTokens>, refresh: &Arc<RefreshTokens>) -> Arc<TokenLogin> {
+        Arc::new(TokenLogin {
+            login: Arc::clone(login),
+            accounts: Arc::clone(&self.accounts),
+            access: Arc::clone(access),
+            refresh: Arc::clone(refresh),
+            audit: Arc::clone(&self.audit),
         })
     }
 

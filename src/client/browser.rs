@@ -41,13 +41,23 @@ const LONGEST_NAME: usize = 32;
 /// For example `Firefox on Linux`; the name alone where a program tells it, as `curl`.
 #[must_use]
 pub fn in_words(user_agent: &str) -> String {
-    known(user_agent).unwrap_or_else(|| program(user_agent).unwrap_or("Unknown browser").to_owned())
+    in_words_or(user_agent, "Unknown browser")
+}
+
+/// The same for what signs in without a page: `Unknown app` where nothing is known.
+#[must_use]
+pub fn app_in_words(user_agent: &str) -> String {
+    in_words_or(user_agent, "Unknown app")
 }
 
 /// The same in words of ours only, for mails: there, even a plain name could pass for an address to visit.
 #[must_use]
 pub fn in_known_words(user_agent: &str) -> String {
     known(user_agent).unwrap_or_else(|| "an unknown browser".to_owned())
+}
+
+fn in_words_or(user_agent: &str, unknown: &str) -> String {
+    known(user_agent).unwrap_or_else(|| program(user_agent).unwrap_or(unknown).to_owned())
 }
 
 fn known(user_agent: &str) -> Option<String> {

@@ -2,8 +2,8 @@
 
 use super::csrf::{self, Browser};
 use super::error_page::Fault;
+use super::failure::{CROSS_SITE, UNAVAILABLE};
 use super::limited;
-use super::problem::Problem;
 use super::redirect::Onward;
 use super::rounds::Rounds;
 use super::submission::Fields;
@@ -272,14 +272,12 @@ pub(super) fn redirect(status: StatusCode, location: &str) -> Response {
 
 /// The refusal of a JSON request that another site made.
 pub(super) fn cross_site() -> Response {
-    Problem::new(StatusCode::FORBIDDEN, "cross_site", "Cross-site request", "Requests from other sites are refused.").into_response()
+    CROSS_SITE.response()
 }
 
 /// What a program is told when a part is busy or fails.
 pub(super) fn unavailable() -> Response {
-    let title = "Not available at the moment";
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, "Try again in a moment.");
-    problem.with_retry_after(RETRY_AFTER).into_response()
+    UNAVAILABLE.problem().with_retry_after(RETRY_AFTER).into_response()
 }
 
 /// Adds a cookie to a response.

@@ -1,12 +1,14 @@
-//! One's own sessions: seeing and ending them (ASVS V7.5.2). A session is named by the beginning of the key that it is
-//! stored under, which opens nothing.
+//! Where one is signed in: seeing and ending one's own sessions, and programs, which hold refresh tokens (ASVS V7.5.2). A session is
+//! named by the beginning of the key that it is stored under, a program by its family of tokens; both open nothing.
 
 use super::{Profile, ProfileError};
 use crate::account::{Account, AccountId};
 use crate::audit::{Action, Event, Outcome, Party};
 use crate::client::Client;
 use crate::session::{Session, SessionKey};
+use crate::token::RefreshToken;
 use std::sync::Arc;
+use uuid::Uuid;
 
 impl Profile {
     /// The account's sessions, newest first.
@@ -15,6 +17,14 @@ impl Profile {
     /// When the store failed.
     pub async fn sessions(&self, id: AccountId) -> Result<Vec<(SessionKey, Arc<Session>)>, ProfileError> {
         Ok(self.sessions.list(id, self.clock.now()).await?)
+    }
+
+    /// The programs that are signed in for the account, newest first.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn programs(&self, account: &Account) -> Result<Vec<RefreshToken>, ProfileError> {
+        Ok(self.marks.programs(account, self.clock.now()).await?)
     }
 
     /// Ends the one of the account's own sessions that has this name; `false` where there is none.
@@ -29,12 +39,24 @@ impl Profile {
         Ok(ended)
     }
 
-    /// Ends all of the account's sessions but the one that is used to do so; how many there were.
+    /// Signs out the account's program of this family; `false` where there is none.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn end_program(&self, account: &Account, family: Uuid, client: &Client) -> Result<bool, ProfileError> {
+        let ended = self.marks.refresh_tokens.end(account.id, family).await?;
+        if ended {
+            self.note_revocation(account, "program", client);
+        }
+        Ok(ended)
+    }
+
+    /// Ends all of the account's sessions but the one that is used to do so, and signs out all its programs; how many there were.
     ///
     /// # Errors
     /// When the store failed.
     pub async fn end_other_sessions(&self, account: &Account, own: &SessionKey, client: &Client) -> Result<u64, ProfileError> {
-        let ended = self.sessions.end_all(account.id, Some(own)).await?;
+        let ended = self.sessions.end_all(account.id, Some(own)).await? + self.marks.refresh_tokens.end_all(account.id).await?;
         self.note_revocation(account, "all_others", client);
         Ok(ended)
     }

@@ -8,6 +8,7 @@ mod one_time;
 mod outbox;
 mod personal_tokens;
 mod races;
+mod refresh_tokens;
 mod remembered;
 mod search;
 

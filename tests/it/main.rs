@@ -11,6 +11,8 @@ mod account_sessions;
 #[cfg(test)]
 mod admin_pages;
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod audit;
