@@ -15,6 +15,8 @@ mod api;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod assertions;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod bearer;
@@ -55,7 +57,11 @@ mod logs;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod mongo_accounts;
+#[cfg(test)]
+mod monitoring;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
@@ -73,7 +79,11 @@ mod redirects;
 #[cfg(test)]
 mod redis_sessions;
 #[cfg(test)]
+mod refresh_tokens;
+#[cfg(test)]
 mod registration;
+#[cfg(test)]
+mod reload;
 #[cfg(test)]
 mod request_guard;
 #[cfg(test)]
@@ -84,3 +94,5 @@ mod signing_in;
 mod support;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod tracing;
