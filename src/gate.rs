@@ -155,7 +155,7 @@ fn fault(refusal: Refusal) -> Fault {
         Refusal::Invalid => Fault::InvalidToken,
         Refusal::OutOfScope => Fault::InsufficientScope,
         Refusal::Unavailable(error) => {
-            tracing::warn!(%error, "a token could not be checked");
+            tracing::warn!(event = "store_failed", %error, "a token could not be checked");
             Fault::Unavailable { retry_after: 2 }
         }
     }
