@@ -2,6 +2,7 @@
 
 use crate::support::agent::Answer;
 use crate::support::browser::Browser;
+use crate::support::form::unescape;
 use crate::support::gateway::{PASSWORD, TestGateway};
 use crate::support::program;
 use crate::support::raw::Raw;
@@ -39,10 +40,14 @@ fn ids(page: &Answer) -> Vec<String> {
     button.captures_iter(&page.text()).map(|found| found[1].to_owned()).collect()
 }
 
+/// Fills in the form for a new token.
 async fn make(browser: &mut Browser, fields: &[(&str, &str)]) -> Answer {
-    let page = browser.open(PAGE).await;
-    let fields = [&[("host", ""), ("path", ""), ("expires", "30")], fields].concat();
-    browser.submit(&page, &fields).await
+    let text = browser.open(PAGE).await.text();
+    let csrf = Regex::new(r#"name="csrf" value="([^"]+)""#).unwrap().captures(&text).map(|found| unescape(&found[1])).unwrap();
+    let untouched = [("csrf", csrf.as_str()), ("host", ""), ("path", ""), ("expires", "30")];
+    let untouched = untouched.iter().filter(|(name, _)| fields.iter().all(|(field, _)| field != name));
+    let all: Vec<_> = untouched.chain(fields).copied().collect();
+    post(browser, PAGE, &all).await
 }
 
 /// Sends a form as it stands, with or without the page's token.

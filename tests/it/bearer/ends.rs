@@ -44,7 +44,7 @@ async fn a_password_change_ends_access_tokens_and_keeps_personal_ones() {
 /// Contract 3.5: deleted at a reset, by whatever hand
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_sets_a_password_without_the_old_one_leaves_no_token() {
-    let site = Site::with(|builder| with_mail(builder)).await;
+    let site = Site::with(with_mail).await;
     let mut mailbox = Mailbox::of(&site.gateway);
     let before = [site.access().await, site.personal().await];
     let mut browser = site.gateway.browser();
