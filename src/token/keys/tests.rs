@@ -558,6 +558,26 @@ async fn keys_outlive_a_change_of_the_secret() {
     assert_eq!(bench.store.kept.lock().unwrap().len(), 1);
 }
 
+/// docs/operations.md: while gateways know both secrets in either order
+#[tokio::test]
+async fn gateways_that_change_their_secret_one_after_the_other_do_not_seal_back_and_forth() {
+    let bench = Bench::new();
+    bench.keys_with(TokenAlgorithm::EdDsa, "a", None).tend().await.unwrap();
+    let (not_yet, changed) =
+        (bench.keys_with(TokenAlgorithm::EdDsa, "a", Some("b")), bench.keys_with(TokenAlgorithm::EdDsa, "b", Some("a")));
+    let sealed = || bench.store.kept.lock().unwrap()[0].sealed.clone();
+    let first = sealed();
+    not_yet.tend().await.unwrap();
+    assert_eq!(sealed(), first);
+    changed.tend().await.unwrap();
+    let anew = sealed();
+    assert_ne!(anew, first);
+    for keys in [&not_yet, &changed] {
+        keys.tend().await.unwrap();
+        assert_eq!((sealed(), published(keys).await.len()), (anew.clone(), 1));
+    }
+}
+
 #[tokio::test]
 async fn with_the_secret_lost_new_keys_are_made_and_old_tokens_end() {
     let bench = Bench::new();
