@@ -174,15 +174,10 @@ impl SigningKeys {
         Ok(found)
     }
 
-    /// The keys, one of this algorithm among them; read again when they have become old. One who asks waits for that.
+    /// The keys, one of this algorithm among them; read again when they have become old.
     async fn keyring(&self, algorithm: TokenAlgorithm) -> Result<Arc<Keyring>, StoreError> {
-        let is_old = self.reading.try_lock().is_ok_and(|reading| {
-            let now = self.clock.now();
-            reading.last.as_ref().is_none_or(|(at, _)| now < *at || now.since(*at) >= FRESH_FOR)
-        });
-        if is_old && let Err(error) = self.read(PAUSE).await {
-            tracing::warn!(%error, "the signing keys cannot be read again, going on with those at hand");
-        }
+        // Where it fails, those at hand go on.
+        let _ = self.read(FRESH_FOR).await;
         self.keyring_at_hand(algorithm).await
     }
 
@@ -209,6 +204,9 @@ impl SigningKeys {
             return outcome.clone();
         }
         let outcome = self.read_now(now, &mut reading.sealed_anew).await;
+        if let Err(error) = &outcome {
+            tracing::warn!(%error, "signing keys cannot be read or kept, going on with those at hand");
+        }
         reading.last = Some((now, outcome.clone()));
         outcome
     }

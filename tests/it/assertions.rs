@@ -202,7 +202,7 @@ async fn the_next_key_is_shown_a_day_before_it_signs() {
     };
     let signed_by = async || part(&site.assertion("a.test").await, 0)["kid"].clone();
     let first = signed_by().await;
-    assert_eq!(shown().await, [first.clone()]);
+    assert_eq!(shown().await, std::slice::from_ref(&first));
     let day = Duration::from_hours(24);
     site.gateway.advance(29 * day);
     let both = shown().await;
