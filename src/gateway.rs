@@ -36,7 +36,7 @@ use exchange::Facts;
 use forward::{Forward, Strip, rewrite_response};
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderMap, HeaderValue, Method, Response};
-use identities::Identities;
+use identities::{Identities, Introduction};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session as Exchange};
@@ -77,7 +77,7 @@ pub struct Passage {
     route: Option<usize>,
     names_methods: bool,
     private: bool,
-    identity: Option<Arc<Identity>>,
+    identity: Option<Introduction>,
     activity: Option<Activity>,
     server: Option<Arc<Server>>,
     tried: Vec<Arc<Server>>,
@@ -101,7 +101,7 @@ impl Gateway {
             front_error_pages: settings.portal.url.as_ref().map_or_else(|| error_pages.clone(), |url| error_pages.at(&url.origin())),
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
-            identities: Identities::new(settings.identity.clone()),
+            identities: Identities::new(settings.identity.clone(), Arc::clone(&app.assertions)),
             nobody: Identity::nobody(&settings.identity),
             hsts: headers::hsts(&settings),
             allow: HeaderValue::from_str(&methods).ok(),
@@ -344,7 +344,7 @@ impl ProxyHttp for Gateway {
         let forward = Forward {
             facts,
             route: self.0.routes.route(route),
-            identity: passage.identity.as_deref(),
+            identity: passage.identity.as_ref(),
             names_methods: passage.names_methods,
             request_id: &passage.request_id,
             server,

@@ -11,6 +11,7 @@ pub mod error_page;
 pub mod headers;
 #[cfg(test)]
 mod journeys;
+mod jwks;
 mod limited;
 mod links;
 mod moment;
@@ -185,6 +186,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route(&format!("{}/", portal.look.prefix), get(home))
         .nest(&format!("/api{}", portal.look.prefix), api::router())
         .route("/.well-known/change-password", get(change_password))
+        .route(jwks::PATH, get(jwks::show))
         .route(DEMO_MAIL, get(demo_mail::show))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

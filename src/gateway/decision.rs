@@ -3,13 +3,12 @@
 
 use super::Gateway;
 use super::exchange::{self, Facts};
+use super::identities::Introduction;
 use crate::gate::{Activity, Gate, Judgement};
-use crate::identity::Identity;
 use crate::policy::{Destination, Verdict};
 use crate::portal::Presence;
 use crate::portal::error_page::Fault;
 use http::{HeaderMap, Method};
-use std::sync::Arc;
 
 /// Longest address of the login page; what would lead back is left out where it would be longer.
 const LONGEST_LOGIN_URL: usize = 2048;
@@ -61,7 +60,7 @@ pub enum Outcome {
 /// With what a request goes on.
 pub struct Pass {
     /// Whom to name, if anybody is signed in.
-    pub identity: Option<Arc<Identity>>,
+    pub identity: Option<Introduction>,
     /// The activity to note while it lasts.
     pub activity: Option<Activity>,
     /// Whether a rule decided that is not public.
@@ -101,7 +100,7 @@ impl Gateway {
             Destination { host: &facts.host, path: facts.target.path(), method: &facts.method, client: facts.client_for_rules() };
         let Judgement { verdict, names_methods, .. } = Gate::judge(&self.0.settings.policy, &destination, &presence);
         let outcome = match verdict {
-            Verdict::Public | Verdict::Allow => self.pass(asked, verdict, &presence),
+            Verdict::Public | Verdict::Allow => self.pass(asked, verdict, &presence).await,
             Verdict::Login => self.ask_to_sign_in(asked),
             Verdict::Forbidden => Outcome::Refuse(Fault::Forbidden { switch_url: self.switch_url(asked) }),
             Verdict::SecondFactor => Outcome::Refuse(Fault::SecondFactorMissing),
@@ -110,16 +109,31 @@ impl Gateway {
         Decision { verdict, names_methods, outcome }
     }
 
-    fn pass(&self, asked: Asked<'_>, verdict: Verdict, presence: &Presence) -> Outcome {
+    async fn pass(&self, asked: Asked<'_>, verdict: Verdict, presence: &Presence) -> Outcome {
         let parts = &self.0;
         if asked.facts.websocket
             && let Err(fault) = parts.routes.check_websocket_origin(asked.route, asked.headers, asked.facts)
         {
             return Outcome::Refuse(fault);
         }
-        let identity = match presence {
-            Presence::Somebody { session, .. } => Some(parts.identities.of(&session.user)),
+        let user = match presence {
+            Presence::Somebody { session, .. } => Some(&session.user),
             Presence::Nobody | Presence::Unknown => None,
+        };
+        let identity = match user {
+            Some(user) => match parts.identities.introduce(user, &asked.facts.host).await {
+                Ok(introduction) => Some(introduction),
+                // What is public is for nobody as well.
+                Err(error) if verdict == Verdict::Public => {
+                    tracing::warn!(%error, "a request goes on without its user, whom no key is there to vouch for");
+                    None
+                }
+                Err(error) => {
+                    tracing::error!(%error, "no key is there to vouch for the user of a request");
+                    return Outcome::Refuse(Fault::Unavailable { retry_after: 2 });
+                }
+            },
+            None => None,
         };
         Outcome::Pass(Pass { identity, activity: parts.gate.note_activity(presence), private: verdict != Verdict::Public })
     }

@@ -2,10 +2,11 @@
 //! Everything that a client could use to pose as somebody is dropped here, and what we vouch for is written.
 
 use super::exchange::Facts;
+use super::identities::Introduction;
 use super::upstream::Server;
 use crate::config::{HeaderChanges, Route};
 use crate::gate::cookies;
-use crate::identity::{Identity, folded};
+use crate::identity::folded;
 use bytes::BytesMut;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -70,7 +71,7 @@ pub struct Forward<'a> {
     /// Where it goes.
     pub route: &'a Route,
     /// Whom to name, if anybody is signed in.
-    pub identity: Option<&'a Identity>,
+    pub identity: Option<&'a Introduction>,
     /// Whether the deciding rule names methods.
     pub names_methods: bool,
     /// The request's id.

@@ -7,8 +7,8 @@ mod front;
 use super::client::Peer;
 use super::decision::{Asked, Mode, Outcome, SignIn};
 use super::exchange::Facts;
+use super::identities::Introduction;
 use super::{Gateway, Passage, new_request_id, redirect, request_id};
-use crate::identity::Identity;
 use crate::policy::is_at_or_below;
 use crate::portal::error_page::Fault;
 use bytes::Bytes;
@@ -75,7 +75,7 @@ impl Gateway {
         let asked = Asked { facts: told.facts, headers: told.headers, route, mode: Mode::ForwardAuth };
         let decision = self.judge(asked).await;
         let response = match decision.outcome {
-            Outcome::Pass(pass) => self.yes(pass.identity.as_deref()),
+            Outcome::Pass(pass) => self.yes(pass.identity.as_ref()),
             Outcome::SignIn(sign_in) => self.to_login(told, sign_in),
             Outcome::Refuse(fault) => self.refuse_front(&fault, told.headers, told.request_id).response,
         };
@@ -105,11 +105,11 @@ impl Gateway {
 
     /// Every identity header, empty where nothing is known: some fronts replace only what they are given, and would leave
     /// the client's own.
-    fn yes(&self, identity: Option<&Identity>) -> Response<Bytes> {
+    fn yes(&self, identity: Option<&Introduction>) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for (name, value) in self.0.nobody.headers().chain(identity.into_iter().flat_map(Identity::headers)) {
+        for (name, value) in self.0.nobody.headers().chain(identity.into_iter().flat_map(Introduction::headers)) {
             if let Ok(name) = HeaderName::from_bytes(name) {
                 headers.insert(name, value.clone());
             }

@@ -10,6 +10,7 @@ mod races;
 mod refresh_tokens;
 mod remembered;
 mod search;
+mod signing_keys;
 
 use super::memory::MemorySessions;
 use super::mongo::server::MongoServer;

@@ -13,6 +13,8 @@ mod admin_pages;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod assertions;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod check_live;

@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod api_client;
 pub mod browser;
+pub mod cache;
 pub mod certificate;
 pub mod chromium;
 pub mod cookie_jar;
