@@ -105,22 +105,16 @@ impl Fixture {
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
         let audit = Arc::new(Audit::start(Arc::new(SqliteAudit::new(Arc::clone(&database))), Arc::clone(&clock)).unwrap());
         let hasher = Hasher::start_patient(settings.hash);
-        let marks = SessionMarks {
-            accounts: Arc::clone(&accounts),
-            sessions: Arc::clone(&sessions),
-            refresh_tokens: Arc::new(MemoryRefreshTokens::default()),
-            reaches_sessions: true,
-        };
+        let marks = marks(Arc::clone(&accounts), Arc::clone(&sessions));
         let tokens = LinkTokens { store: Arc::new(MemoryOneTime::default()), clock: Arc::clone(&clock) };
-        let secret = Secret::new("a secret for tests, long enough for all".to_owned());
-        let letters = Arc::new(SqliteOutbox::new(Arc::clone(&database)));
-        let outbox = Arc::new(Outbox::new(letters, Arc::clone(&clock), Sealer::derive(&secret, None)));
+        let sealer = Sealer::derive(&secret(), None);
+        let outbox = Arc::new(Outbox::new(Arc::new(SqliteOutbox::new(Arc::clone(&database))), Arc::clone(&clock), sealer));
         let all = whole(&settings, folder.path());
         let lockout = Arc::new(Lockout {
             counters: Arc::new(MemoryCounters::default()),
             clock: Arc::clone(&clock),
             settings: settings.lockout.clone(),
-            keys: CounterKeys::derive(&secret),
+            keys: CounterKeys::derive(&secret()),
             outbox: Arc::clone(&outbox),
             audit: Arc::clone(&audit),
         });
@@ -137,18 +131,7 @@ impl Fixture {
             prefix: all.server.prefix.clone(),
             sends_mail: all.email.transport.is_some(),
         });
-        let keys = Arc::new(SqliteSigningKeys::new(Arc::clone(&database)));
-        let keys = SigningKeys::new(keys, Sealer::derive(&secret, None), Arc::clone(&clock), all.tokens.clone());
-        let refresh_tokens = Arc::new(RefreshTokens {
-            store: Arc::clone(&marks.refresh_tokens),
-            keys: Arc::new(keys),
-            accounts: Arc::clone(&accounts),
-            audit: Arc::clone(&audit),
-            clock: Arc::clone(&clock),
-            settings: all.tokens.clone(),
-            max_families: session_settings().max_per_user,
-            verify_email: settings.verify_email,
-        });
+        let refresh_tokens = RefreshTokens { verify_email: settings.verify_email, ..refresh_tokens(&database, &marks, &audit, &clock) };
         let invitations = Arc::new(Invitations {
             store: Arc::new(SqliteInvitations::new(database)),
             accounts: Arc::clone(&accounts),
@@ -210,7 +193,7 @@ impl Fixture {
             sessions: overtaken,
             clock: manual,
             marks,
-            refresh_tokens,
+            refresh_tokens: Arc::new(refresh_tokens),
             _folder: folder,
         }
     }
@@ -240,6 +223,30 @@ impl Fixture {
 
     pub(crate) async fn session(&self, key: &SessionKey) -> Option<Arc<Session>> {
         self.sessions.find(key, self.login.clock.now()).await.unwrap()
+    }
+}
+
+fn marks(accounts: Arc<dyn AccountStore>, sessions: Arc<dyn SessionStore>) -> SessionMarks {
+    SessionMarks { accounts, sessions, refresh_tokens: Arc::new(MemoryRefreshTokens::default()), reaches_sessions: true }
+}
+
+fn secret() -> Secret {
+    Secret::new("a secret for tests, long enough for all".to_owned())
+}
+
+/// By the default settings.
+fn refresh_tokens(database: &Arc<Database>, marks: &SessionMarks, audit: &Arc<Audit>, clock: &SharedClock) -> RefreshTokens {
+    let settings = settings(Path::new("/nowhere"), SessionStoreKind::Memory).tokens.clone();
+    let keys = Arc::new(SqliteSigningKeys::new(Arc::clone(database)));
+    RefreshTokens {
+        store: Arc::clone(&marks.refresh_tokens),
+        keys: Arc::new(SigningKeys::new(keys, Sealer::derive(&secret(), None), Arc::clone(clock), settings.clone())),
+        accounts: Arc::clone(&marks.accounts),
+        audit: Arc::clone(audit),
+        clock: Arc::clone(clock),
+        settings,
+        max_families: session_settings().max_per_user,
+        verify_email: false,
     }
 }
 
