@@ -166,7 +166,7 @@ impl Administration {
         self.lockout.lift(account.id).await?;
         let letter = Letter::PasswordChanged { account: account.id, asked: self.asked() };
         if let Err(error) = self.outbox.post(&letter).await {
-            tracing::error!(%error, account = %account.id, "a password was set and its owner cannot be told by mail");
+            tracing::error!(event = "mail_not_posted", %error, account = %account.id, "a password was set and its owner cannot be told by mail");
         }
         Ok(carried)
     }

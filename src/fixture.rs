@@ -16,6 +16,7 @@ use crate::link_token::LinkTokens;
 use crate::lockout::Lockout;
 use crate::login::{Attempt, Login, LoginError, SignedIn};
 use crate::mail::Outbox;
+use crate::metrics::Metrics;
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
 use crate::sealing::Sealer;
@@ -103,28 +104,24 @@ impl Fixture {
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
-        let audit = Arc::new(Audit::start(Arc::new(SqliteAudit::new(Arc::clone(&database))), Arc::clone(&clock)).unwrap());
+        let metrics = Metrics::new().unwrap();
+        let records = Arc::new(SqliteAudit::new(Arc::clone(&database)));
+        let audit = Arc::new(Audit::start(records, Arc::clone(&clock), Arc::clone(&metrics)).unwrap());
         let hasher = Hasher::start_patient(settings.hash);
         let marks = SessionMarks {
             accounts: Arc::clone(&accounts),
             sessions: Arc::clone(&sessions),
             refresh_tokens: Arc::new(MemoryRefreshTokens::default()),
+            metrics: Arc::clone(&metrics),
             reaches_sessions: true,
         };
         let tokens = LinkTokens { store: Arc::new(MemoryOneTime::default()), clock: Arc::clone(&clock) };
-        let secret = Secret::new("a secret for tests, long enough for all".to_owned());
         let letters = Arc::new(SqliteOutbox::new(Arc::clone(&database)));
-        let outbox = Arc::new(Outbox::new(letters, Arc::clone(&clock), Sealer::derive(&secret, None)));
+        let outbox = Arc::new(Outbox::new(letters, Arc::clone(&clock), Sealer::derive(&secret(), None)));
         let all = whole(&settings, folder.path());
-        let lockout = Arc::new(Lockout {
-            counters: Arc::new(MemoryCounters::default()),
-            clock: Arc::clone(&clock),
-            settings: settings.lockout.clone(),
-            keys: CounterKeys::derive(&secret),
-            outbox: Arc::clone(&outbox),
-            audit: Arc::clone(&audit),
-        });
-        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone()));
+        let lockout = lockout(&settings, &outbox, &audit, &clock);
+        let throttle = Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone(), Arc::clone(&metrics));
+        let throttle = Arc::new(throttle);
         let email_confirmation = Arc::new(EmailConfirmation {
             accounts: Arc::clone(&accounts),
             tokens,
@@ -166,6 +163,7 @@ impl Fixture {
                 throttle: Arc::clone(&throttle),
                 outbox: Arc::clone(&outbox),
                 audit: Arc::clone(&audit),
+                metrics: Arc::clone(&metrics),
                 settings: session_settings(),
                 verify_email: settings.verify_email,
             }),
@@ -241,6 +239,21 @@ impl Fixture {
     pub(crate) async fn session(&self, key: &SessionKey) -> Option<Arc<Session>> {
         self.sessions.find(key, self.login.clock.now()).await.unwrap()
     }
+}
+
+fn secret() -> Secret {
+    Secret::new("a secret for tests, long enough for all".to_owned())
+}
+
+fn lockout(settings: &AccountSettings, outbox: &Arc<Outbox>, audit: &Arc<Audit>, clock: &SharedClock) -> Arc<Lockout> {
+    Arc::new(Lockout {
+        counters: Arc::new(MemoryCounters::default()),
+        clock: Arc::clone(clock),
+        settings: settings.lockout.clone(),
+        keys: CounterKeys::derive(&secret()),
+        outbox: Arc::clone(outbox),
+        audit: Arc::clone(audit),
+    })
 }
 
 pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
@@ -338,7 +351,7 @@ impl SessionStore for Overtaken {
         self.inner.count(now).await
     }
 
-    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.inner.purge(now).await
     }
 

@@ -89,7 +89,7 @@ impl Gate {
             Ok(Some(session)) => Presence::Somebody { key, session },
             Ok(None) => Presence::Nobody,
             Err(error) => {
-                tracing::warn!(%error, "session store did not answer");
+                tracing::warn!(event = "store_failed", %error, "session store did not answer");
                 Presence::Unknown
             }
         }
@@ -139,10 +139,11 @@ impl Gate {
             (Presence::Unknown, None) => Caller::Untold,
             (_, None) => Caller::Nobody,
         };
-        let verdict = match requirement.access {
+        let verdict = match (presence, requirement.access) {
+            (Presence::Refused(fault), _) => refused_as(fault),
             // No second factor can be given yet, so a rule that asks for one lets nobody in.
-            Access::Mfa => Verdict::SecondFactor,
-            Access::Public | Access::Authenticated | Access::Deny => requirement.verdict(&caller),
+            (_, Access::Mfa) => Verdict::SecondFactor,
+            (_, Access::Public | Access::Authenticated | Access::Deny) => requirement.verdict(&caller),
         };
         let limited = matches!(presence, Presence::Program(program) if program.bearer.names_methods);
         Judgement { verdict, rule: requirement.rule, names_methods: requirement.names_methods || limited }
@@ -155,9 +156,18 @@ fn fault(refusal: Refusal) -> Fault {
         Refusal::Invalid => Fault::InvalidToken,
         Refusal::OutOfScope => Fault::InsufficientScope,
         Refusal::Unavailable(error) => {
-            tracing::warn!(%error, "a token could not be checked");
+            tracing::warn!(event = "store_failed", %error, "a token could not be checked");
             Fault::Unavailable { retry_after: 2 }
         }
+    }
+}
+
+/// What becomes of a request whose token opens nothing, whatever the rules say.
+fn refused_as(fault: &Fault) -> Verdict {
+    match fault {
+        Fault::InvalidToken => Verdict::Login,
+        Fault::Unavailable { .. } => Verdict::Unavailable,
+        _ => Verdict::Forbidden,
     }
 }
 

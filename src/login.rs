@@ -6,6 +6,7 @@ use crate::client::Client;
 use crate::clock::SharedClock;
 use crate::config::SessionSettings;
 use crate::mail::{Asked, Letter, Outbox};
+use crate::metrics::{Metrics, SessionEnd};
 use crate::session::{Session, SessionId, SessionKey, SessionStore, SessionUser};
 use crate::store::StoreError;
 use crate::throttle::{Endpoint, Policy, Target, Throttle, Throttled, TooMany};
@@ -20,6 +21,7 @@ pub struct Login {
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: SessionSettings,
     /// Whether nobody signs in before the address is confirmed.
     pub(crate) verify_email: bool,
@@ -100,7 +102,7 @@ impl Login {
     /// See [`LoginError`].
     pub async fn verify(&self, credentials: Credentials<'_>) -> Result<Account, LoginError> {
         let client = credentials.client;
-        self.throttle.knock(client)?;
+        self.throttle.knock(Endpoint::Login, client)?;
         let found = self.find(credentials.identifier).await?;
         let target = Target::of(found.as_ref(), credentials.identifier);
         let counted = self.throttle.attempt(Endpoint::Login, client, &target).await;
@@ -174,7 +176,7 @@ impl Login {
             Err(error) => Err(error),
         };
         if let Err(error) = told {
-            tracing::warn!(%error, request = client.request_id, "the owner is not told of a sign-in with a new browser");
+            tracing::warn!(event = "mail_not_posted", %error, "the owner is not told of a sign-in with a new browser");
         }
     }
 
@@ -237,11 +239,16 @@ impl Login {
     }
 
     async fn replace(&self, replaced: &SessionKey, by: &SignedIn) -> Result<(), LoginError> {
-        if let Err(error) = self.sessions.end(replaced).await {
-            let _ = self.sessions.end(&by.id.key()).await;
-            return Err(LoginError::Unavailable(error));
+        match self.sessions.end(replaced).await {
+            Ok(ended) => {
+                self.metrics.sessions_ended(SessionEnd::Replaced, ended.into());
+                Ok(())
+            }
+            Err(error) => {
+                let _ = self.sessions.end(&by.id.key()).await;
+                Err(LoginError::Unavailable(error))
+            }
         }
-        Ok(())
     }
 
     fn standing(&self) -> Standing<'_> {

@@ -13,6 +13,7 @@ mod failure;
 pub mod headers;
 #[cfg(test)]
 mod journeys;
+mod jwks;
 mod limited;
 mod links;
 mod moment;
@@ -213,6 +214,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route(&format!("{}/", portal.look.prefix), get(home))
         .nest(&format!("/api{}", portal.look.prefix), api::router(&portal.look.prefix))
         .route("/.well-known/change-password", get(change_password))
+        .route(jwks::PATH, get(jwks::show))
         .route(DEMO_MAIL, get(demo_mail::show))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

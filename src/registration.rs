@@ -222,7 +222,7 @@ impl Registration {
                 Err(RegistrationError::InviteInvalid)
             }
             Err(error) => {
-                tracing::warn!(%error, account = %account.id, "an invitation was used, and is noted as used when the store answers again");
+                tracing::warn!(event = "invitation_use_unnoted", %error, account = %account.id, "an invitation was used, and is noted as used when the store answers again");
                 Ok(account)
             }
         }

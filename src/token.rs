@@ -8,6 +8,8 @@ mod keys;
 mod personal;
 mod refresh;
 mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use access::{AccessClaims, AccessError, AccessToken, AccessTokens};
 pub use assertion::Assertions;

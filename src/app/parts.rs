@@ -11,6 +11,7 @@ use crate::link_token::LinkTokens;
 use crate::lockout::Lockout;
 use crate::login::Login;
 use crate::mail::Outbox;
+use crate::metrics::Metrics;
 use crate::profile::Profile;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
@@ -38,6 +39,7 @@ pub(super) struct Parts {
     pub(super) audit: Arc<Audit>,
     pub(super) lockout: Arc<Lockout>,
     pub(super) throttle: Arc<Throttle>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Parts {
@@ -50,6 +52,7 @@ impl Parts {
             throttle: Arc::clone(&self.throttle),
             outbox: Arc::clone(&self.outbox),
             audit: Arc::clone(&self.audit),
+            metrics: Arc::clone(&self.metrics),
             settings: self.settings.sessions,
             verify_email: self.settings.accounts.verify_email,
         })

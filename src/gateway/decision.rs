@@ -3,14 +3,16 @@
 
 use super::Gateway;
 use super::exchange::{self, Facts};
+use super::identities::Introduction;
+use crate::clock::Stopwatch;
 use crate::gate::{Activity, Gate, Hold, Judgement};
-use crate::identity::Identity;
+use crate::metrics;
 use crate::policy::{Destination, Verdict};
 use crate::portal::Presence;
 use crate::portal::error_page::Fault;
 use crate::token;
 use http::{HeaderMap, Method};
-use std::sync::Arc;
+use std::time::Duration;
 
 /// Longest address of the login page; what would lead back is left out where it would be longer.
 const LONGEST_LOGIN_URL: usize = 2048;
@@ -41,25 +43,27 @@ pub enum Mode {
 
 /// A decision.
 pub struct Decision {
-    /// What was decided.
-    pub verdict: Verdict,
+    /// What was decided, and how.
+    pub judged: Judged,
     /// Whether headers that override the method must be removed.
     pub names_methods: bool,
     /// What to do.
     pub outcome: Outcome,
 }
 
-impl Decision {
-    /// Of a request that presents a token of ours which does not open it: whatever the rules say, and never a redirect to the
-    /// login, which no program follows.
-    fn refused(fault: Fault) -> Self {
-        let verdict = match fault.status() {
-            http::StatusCode::UNAUTHORIZED => Verdict::Login,
-            http::StatusCode::SERVICE_UNAVAILABLE => Verdict::Unavailable,
-            _ => Verdict::Forbidden,
-        };
-        Self { verdict, names_methods: false, outcome: Outcome::Refuse(fault) }
-    }
+/// What was decided, by what, and how long that took.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Index of the deciding rule; `None` for the default.
+    pub rule: Option<usize>,
+    /// Number of the route in the configuration, from 1.
+    pub route: usize,
+    /// How long it took to find out who asks.
+    pub store: Duration,
+    /// How long it took in all.
+    pub taken: Duration,
 }
 
 /// What to do with a request.
@@ -75,7 +79,7 @@ pub enum Outcome {
 /// With what a request goes on.
 pub struct Pass {
     /// Whom to name, if anybody is signed in.
-    pub identity: Option<Arc<Identity>>,
+    pub identity: Option<Introduction>,
     /// The activity to note while it lasts.
     pub activity: Option<Activity>,
     /// What it must not outlive.
@@ -104,6 +108,19 @@ enum Manner {
     Switch,
 }
 
+impl Decision {
+    /// As which it is counted where it is answered as it stands.
+    #[must_use]
+    pub fn counted(&self) -> metrics::Decision {
+        match &self.outcome {
+            Outcome::Pass(_) if self.judged.verdict == Verdict::Public => metrics::Decision::Public,
+            Outcome::Pass(_) => metrics::Decision::Allow,
+            Outcome::SignIn(_) => metrics::Decision::Redirect,
+            Outcome::Refuse(fault) => metrics::Decision::refused_with(fault.status()),
+        }
+    }
+}
+
 impl Gateway {
     /// Who the request's credentials speak for. The one place where they are read. A token comes before the cookie: it was put
     /// into the request on purpose.
@@ -123,25 +140,27 @@ impl Gateway {
 
     /// Decides on a request for an application.
     pub(super) async fn judge(&self, asked: Asked<'_>) -> Decision {
+        let watch = Stopwatch::start();
         let presence = self.presence(asked.headers, asked.facts).await;
-        if let Presence::Refused(fault) = presence {
-            return Decision::refused(fault);
-        }
+        let store = watch.elapsed();
         let facts = asked.facts;
         let destination =
             Destination { host: &facts.host, path: facts.target.path(), method: &facts.method, client: facts.client_for_rules() };
-        let Judgement { verdict, names_methods, .. } = Gate::judge(&self.0.settings.policy, &destination, &presence);
-        let outcome = match verdict {
-            Verdict::Public | Verdict::Allow => self.pass(asked, verdict, &presence),
-            Verdict::Login => self.ask_to_sign_in(asked),
-            Verdict::Forbidden => Outcome::Refuse(Fault::Forbidden { switch_url: self.switch_url(asked) }),
-            Verdict::SecondFactor => Outcome::Refuse(Fault::SecondFactorMissing),
-            Verdict::Unavailable => Outcome::Refuse(Fault::Unavailable { retry_after: 2 }),
+        let Judgement { verdict, rule, names_methods } = Gate::judge(&self.0.settings.policy, &destination, &presence);
+        let outcome = match (&presence, verdict) {
+            // Never a redirect to the login, which no program follows.
+            (Presence::Refused(fault), _) => Outcome::Refuse(fault.clone()),
+            (_, Verdict::Public | Verdict::Allow) => self.pass(asked, verdict, &presence).await,
+            (_, Verdict::Login) => self.ask_to_sign_in(asked),
+            (_, Verdict::Forbidden) => Outcome::Refuse(Fault::Forbidden { switch_url: self.switch_url(asked) }),
+            (_, Verdict::SecondFactor) => Outcome::Refuse(Fault::SecondFactorMissing),
+            (_, Verdict::Unavailable) => Outcome::Refuse(Fault::Unavailable { retry_after: 2 }),
         };
-        Decision { verdict, names_methods, outcome }
+        let judged = Judged { verdict, rule, route: self.0.routes.written_at(asked.route) + 1, store, taken: watch.elapsed() };
+        Decision { judged, names_methods, outcome }
     }
 
-    fn pass(&self, asked: Asked<'_>, verdict: Verdict, presence: &Presence) -> Outcome {
+    async fn pass(&self, asked: Asked<'_>, verdict: Verdict, presence: &Presence) -> Outcome {
         let parts = &self.0;
         if asked.facts.websocket
             && let Err(fault) = parts.routes.check_websocket_origin(asked.route, asked.headers, asked.facts)
@@ -149,12 +168,28 @@ impl Gateway {
             return Outcome::Refuse(fault);
         }
         let private = verdict != Verdict::Public;
+        let is_program = matches!(presence, Presence::Program(_));
+        let identity = match presence.user() {
+            Some(user) => match parts.identities.introduce(user, &asked.facts.host).await {
+                Ok(introduction) => Some(introduction),
+                // What is public is for nobody as well; who presents a token is never taken for nobody.
+                Err(error) if !private && !is_program => {
+                    tracing::warn!(event = "store_failed", %error, "a request goes on without its user, whom no key is there to vouch for");
+                    None
+                }
+                Err(error) => {
+                    tracing::error!(event = "store_failed", %error, "no key is there to vouch for the user of a request");
+                    return Outcome::Refuse(Fault::Unavailable { retry_after: 2 });
+                }
+            },
+            None => None,
+        };
         Outcome::Pass(Pass {
-            identity: presence.user().map(|user| parts.identities.of(user)),
+            identity,
             activity: parts.gate.note_activity(presence),
             // What is public goes on without a credential, so it outlives one, too.
             hold: Hold::of(presence).filter(|_| private),
-            takes_authorization: matches!(presence, Presence::Program(_)),
+            takes_authorization: is_program,
             private,
         })
     }

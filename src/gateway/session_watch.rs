@@ -1,5 +1,5 @@
-//! Ends an exchange whose session has ended, or whose token was revoked: a WebSocket, an event stream or a long transfer would otherwise outlive the
-//! logout that was to stop it. Nothing is asked about exchanges that are over within a second.
+//! Ends an exchange whose session has ended, or whose token was revoked: a WebSocket, an event stream or a long transfer would
+//! otherwise outlive the logout that was to stop it. Nothing is asked about exchanges that are over within a second.
 
 use super::Gateway;
 use crate::clock::Stopwatch;
@@ -13,8 +13,16 @@ use std::time::Duration;
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 
 tokio::task_local! {
-    /// What the exchange of this task was let through for.
-    static HOLD: RefCell<Option<Hold>>;
+    /// What is known of the exchange of this task.
+    static EXCHANGE: Watched;
+}
+
+/// An exchange that is watched over.
+struct Watched {
+    /// The gateway that it began with.
+    gateway: Gateway,
+    /// What it was let through for.
+    hold: RefCell<Option<Hold>>,
 }
 
 /// Notes that the exchange of this task goes on no longer than this holds.
@@ -22,7 +30,12 @@ tokio::task_local! {
 /// # Errors
 /// When nobody watches over the exchange: it could not be ended, so it must not begin.
 pub fn go_on_with(hold: Hold) -> Result<(), Fault> {
-    HOLD.try_with(|held| held.replace(Some(hold))).map(drop).map_err(|_| Fault::Internal)
+    EXCHANGE.try_with(|exchange| exchange.hold.replace(Some(hold))).map(drop).map_err(|_| Fault::Internal)
+}
+
+/// The gateway that the exchange of this task began with.
+pub fn gateway() -> Option<Gateway> {
+    EXCHANGE.try_with(|exchange| exchange.gateway.clone()).ok()
 }
 
 impl Gateway {
@@ -36,7 +49,7 @@ impl Gateway {
                 () = self.hold_ended() => None,
             }
         };
-        HOLD.scope(RefCell::new(None), watched).await
+        EXCHANGE.scope(Watched { gateway: self.clone(), hold: RefCell::new(None) }, watched).await
     }
 
     /// Returns once what this task's exchange was let through for, if there is such a thing, has ended or can be vouched for no
@@ -49,7 +62,7 @@ impl Gateway {
         loop {
             tokio::time::sleep(pause).await;
             pause = CHECK_EVERY;
-            let Some(hold) = HOLD.with(|held| held.borrow().clone()) else { continue };
+            let Some(hold) = EXCHANGE.with(|exchange| exchange.hold.borrow().clone()) else { continue };
             let asked = Stopwatch::start();
             match self.0.gate.holds(&hold).await {
                 Ok(true) => verified = asked,
@@ -57,7 +70,7 @@ impl Gateway {
                 Err(error) => {
                     let left = patience.saturating_sub(verified.elapsed());
                     if left.is_zero() {
-                        tracing::warn!(%error, "an open exchange is closed: the store has not answered for sessions.cache");
+                        tracing::warn!(event = "exchange_closed", %error, "an open exchange is closed: the store has not answered for sessions.cache");
                         return;
                     }
                     pause = left.min(CHECK_EVERY);

@@ -61,7 +61,10 @@ impl FromRequestParts<Arc<Portal>> for Asking {
 
     async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Response> {
         let Some(visit) = parts.extensions.get::<Visit>().cloned() else {
-            tracing::error!("a request reached the API without its visit; the gateway must put one into its extensions");
+            tracing::error!(
+                event = "page_failed",
+                "a request reached the API without its visit; the gateway must put one into its extensions"
+            );
             return Err(portal.errors.response(&Fault::Internal, parts));
         };
         let client = client(&visit, &parts.headers);

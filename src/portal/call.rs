@@ -43,7 +43,10 @@ impl FromRequestParts<Arc<Portal>> for Call {
 
     async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Response> {
         let Some(visit) = parts.extensions.get::<Visit>().cloned() else {
-            tracing::error!("a request reached the portal without its visit; the gateway must put one into its extensions");
+            tracing::error!(
+                event = "page_failed",
+                "a request reached the portal without its visit; the gateway must put one into its extensions"
+            );
             return Err(portal.errors.response(&Fault::Internal, parts));
         };
         let cookies = SessionCookies::for_scheme(visit.https, &portal.settings.cookies);
@@ -150,7 +153,7 @@ impl Call {
         let html = match page.render() {
             Ok(html) => html,
             Err(error) => {
-                tracing::error!(%error, request = self.visit.request_id, "a page could not be rendered");
+                tracing::error!(event = "page_failed", %error, "a page could not be rendered");
                 return self.fault(&Fault::Internal);
             }
         };
@@ -192,7 +195,7 @@ impl Call {
 
     /// Notes that a store failed.
     pub(super) fn note(&self, error: &StoreError) {
-        tracing::error!(%error, request = self.visit.request_id, "a store failed");
+        tracing::error!(event = "store_failed", %error, request_id = %self.visit.request_id, "a store failed");
     }
 
     /// Sends the browser to one of our pages, given without the prefix.

@@ -205,6 +205,12 @@ impl Fault {
         }
     }
 
+    /// Whether the application gave no answer.
+    #[must_use]
+    pub fn is_upstreams(&self) -> bool {
+        matches!(self, Self::BadGateway | Self::GatewayTimeout)
+    }
+
     /// Whether the request itself was refused, rather than what it asked for: the connection is not to be used again.
     #[must_use]
     pub fn is_malformed_request(&self) -> bool {

@@ -50,7 +50,7 @@ pub(super) fn profile(error: ProfileError, request_id: &str) -> Response {
 
 /// A store failed, which is noted: the answer says nothing of it.
 pub(super) fn outage(error: &StoreError, request_id: &str) -> Response {
-    tracing::error!(%error, request = request_id, "a store failed");
+    tracing::error!(event = "store_failed", %error, request_id = %request_id, "a store failed");
     unavailable()
 }
 

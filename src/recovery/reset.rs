@@ -56,7 +56,7 @@ impl Recovery {
     /// # Errors
     /// See [`ResetError`].
     pub async fn reset(&self, new: NewPassword) -> Result<Account, ResetError> {
-        self.throttle.knock(&new.client)?;
+        self.throttle.knock(Endpoint::ResetConfirm, &new.client)?;
         let Some((token, account)) = self.opened(new.token).await? else { return Err(self.refuse(&new.client).await) };
         self.check_password(&account, &new.password)?;
         let mut account = self.spend(&token, &new.password).await?;
@@ -133,7 +133,7 @@ impl Recovery {
     async fn tell_owner(&self, account: &Account, client: &Client) {
         let letter = Letter::PasswordChanged { account: account.id, asked: Asked::by(client, self.clock.now()) };
         if let Err(error) = self.outbox.post(&letter).await {
-            tracing::error!(%error, account = %account.id, request = client.request_id, "the owner is not told of a new password");
+            tracing::error!(event = "mail_not_posted", %error, account = %account.id, "the owner is not told of a new password");
         }
     }
 }

@@ -11,6 +11,7 @@ mod races;
 mod refresh_tokens;
 mod remembered;
 mod search;
+mod signing_keys;
 
 use super::memory::MemorySessions;
 use super::mongo::server::MongoServer;
@@ -453,7 +454,8 @@ async fn what_has_expired_is_not_counted_and_is_removed() {
         let later = NOW.plus(Duration::from_mins(1));
         assert_eq!(store.count(later).await.unwrap(), 1);
         assert_eq!(store.list(alice, later).await.unwrap().len(), 1);
-        store.purge(later).await.unwrap();
+        assert_eq!(store.purge(later).await.unwrap(), 1);
+        assert_eq!(store.purge(later).await.unwrap(), 0);
         assert_eq!(store.count(NOW).await.unwrap(), 1);
         store.ping().await.unwrap();
     })

@@ -15,7 +15,11 @@ mod api;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod assertions;
+#[cfg(test)]
 mod audit;
+#[cfg(test)]
+mod bearer;
 #[cfg(test)]
 mod check_live;
 #[cfg(test)]
@@ -53,11 +57,17 @@ mod logs;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod mongo_accounts;
+#[cfg(test)]
+mod monitoring;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod parked_forms;
+#[cfg(test)]
+mod personal_tokens;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
@@ -69,7 +79,11 @@ mod redirects;
 #[cfg(test)]
 mod redis_sessions;
 #[cfg(test)]
+mod refresh_tokens;
+#[cfg(test)]
 mod registration;
+#[cfg(test)]
+mod reload;
 #[cfg(test)]
 mod request_guard;
 #[cfg(test)]
@@ -80,3 +94,5 @@ mod signing_in;
 mod support;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod tracing;

@@ -72,7 +72,7 @@ pub(in crate::portal) async fn profile(State(portal): State<Arc<Portal>>, Extens
         Ok(Some(account)) => Json(User::of(&account)).into_response(),
         Ok(None) => nobody(&portal),
         Err(error) => {
-            tracing::error!(%error, request = visit.request_id, "a store failed");
+            tracing::error!(event = "store_failed", %error, "a store failed");
             unavailable()
         }
     }

@@ -78,7 +78,7 @@ async fn present(store: &dyn RefreshTokenStore, token: &RefreshToken, now: Times
     store.list(token.account, now).await.unwrap().into_iter().find(|listed| listed.family == token.family)
 }
 
-/// S4.3
+/// S4.4
 #[tokio::test]
 async fn a_family_is_listed_as_it_was_stored_and_as_it_was_renewed() {
     stores(|store| async move {

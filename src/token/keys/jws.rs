@@ -15,7 +15,7 @@ pub(super) struct Jws<'a> {
     /// What it says of itself.
     pub(super) header: Header,
     /// What is signed: header and payload as they were received.
-    pub(super) signed: &'a str,
+    pub(super) signed: &'a [u8],
     /// The payload.
     pub(super) payload: Vec<u8>,
     /// The signature.
@@ -43,7 +43,7 @@ impl<'a> Jws<'a> {
         let (header, payload) = signed.split_once('.')?;
         Some(Self {
             header: serde_json::from_slice(&decode(header)?).ok()?,
-            signed,
+            signed: signed.as_bytes(),
             payload: decode(payload)?,
             signature: decode(signature)?,
         })

@@ -105,7 +105,7 @@ impl Verifier {
     /// Whether the key signed the token. The algorithm is the key's: what the token says of it may only agree (RFC 8725
     /// section 3.1).
     pub(super) fn verifies(&self, token: &Jws<'_>) -> bool {
-        let (message, signature) = (token.signed.as_bytes(), token.signature.as_slice());
+        let (message, signature) = (token.signed, token.signature.as_slice());
         token.header.alg == self.algorithm().name()
             && match self {
                 Self::Ed25519(key) | Self::P256(key) => key.verify(message, signature).is_ok(),

@@ -70,7 +70,7 @@ async fn a_token_says_what_it_is_whose_and_when_it_ends() {
     assert_eq!((stored.client, &*stored.user_agent), (client().address, "App/1[31m"));
 }
 
-/// S4.3, J10: a client's retry gets the very same text
+/// S4.4, J10: a client's retry gets the very same text
 #[tokio::test]
 async fn each_token_is_replaced_and_leads_to_the_same_successor_for_ten_seconds() {
     let fixture = Fixture::new();
