@@ -151,6 +151,7 @@ impl Gateway {
             facts: None,
             route: None,
             names_methods: false,
+            takes_authorization: false,
             private: true,
             identity: None,
             activity: None,

@@ -6,7 +6,7 @@ use crate::audit::{Action, Audit, Event, Outcome, Party};
 use crate::client::Client;
 use crate::login::{Credentials, Login, LoginError};
 use crate::store::StoreError;
-use crate::token::{AccessClaims, AccessError, AccessToken, AccessTokens, RefreshError, RefreshTokens, Renewed};
+use crate::token::{AccessClaims, AccessError, AccessToken, AccessTokens, RefreshError, RefreshTokens};
 use std::sync::Arc;
 
 /// The use case: turns a name and a password into tokens, and those into newer ones.

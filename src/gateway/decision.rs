@@ -143,20 +143,23 @@ impl Gateway {
         let watch = Stopwatch::start();
         let presence = self.presence(asked.headers, asked.facts).await;
         let store = watch.elapsed();
+        let route = self.0.routes.written_at(asked.route) + 1;
+        if let Presence::Refused(fault) = presence {
+            let judged = Judged { verdict: refused_as(&fault), rule: None, route, store, taken: watch.elapsed() };
+            return Decision { judged, names_methods: false, outcome: Outcome::Refuse(fault) };
+        }
         let facts = asked.facts;
         let destination =
             Destination { host: &facts.host, path: facts.target.path(), method: &facts.method, client: facts.client_for_rules() };
         let Judgement { verdict, rule, names_methods } = Gate::judge(&self.0.settings.policy, &destination, &presence);
-        let outcome = match (&presence, verdict) {
-            // Never a redirect to the login, which no program follows.
-            (Presence::Refused(fault), _) => Outcome::Refuse(fault.clone()),
-            (_, Verdict::Public | Verdict::Allow) => self.pass(asked, verdict, &presence).await,
-            (_, Verdict::Login) => self.ask_to_sign_in(asked),
-            (_, Verdict::Forbidden) => Outcome::Refuse(Fault::Forbidden { switch_url: self.switch_url(asked) }),
-            (_, Verdict::SecondFactor) => Outcome::Refuse(Fault::SecondFactorMissing),
-            (_, Verdict::Unavailable) => Outcome::Refuse(Fault::Unavailable { retry_after: 2 }),
+        let outcome = match verdict {
+            Verdict::Public | Verdict::Allow => self.pass(asked, verdict, &presence).await,
+            Verdict::Login => self.ask_to_sign_in(asked),
+            Verdict::Forbidden => Outcome::Refuse(Fault::Forbidden { switch_url: self.switch_url(asked) }),
+            Verdict::SecondFactor => Outcome::Refuse(Fault::SecondFactorMissing),
+            Verdict::Unavailable => Outcome::Refuse(Fault::Unavailable { retry_after: 2 }),
         };
-        let judged = Judged { verdict, rule, route: self.0.routes.written_at(asked.route) + 1, store, taken: watch.elapsed() };
+        let judged = Judged { verdict, rule, route, store, taken: watch.elapsed() };
         Decision { judged, names_methods, outcome }
     }
 
@@ -167,23 +170,23 @@ impl Gateway {
         {
             return Outcome::Refuse(fault);
         }
-        let private = verdict != Verdict::Public;
         let is_program = matches!(presence, Presence::Program(_));
         let identity = match presence.user() {
             Some(user) => match parts.identities.introduce(user, &asked.facts.host).await {
                 Ok(introduction) => Some(introduction),
                 // What is public is for nobody as well; who presents a token is never taken for nobody.
-                Err(error) if !private && !is_program => {
-                    tracing::warn!(event = "store_failed", %error, "a request goes on without its user, whom no key is there to vouch for");
+                Err(error) if verdict == Verdict::Public && !is_program => {
+                    tracing::warn!(event = "assertion_failed", %error, "a request goes on without its user, whom no key is there to vouch for");
                     None
                 }
                 Err(error) => {
-                    tracing::error!(event = "store_failed", %error, "no key is there to vouch for the user of a request");
+                    tracing::error!(event = "assertion_failed", %error, "no key is there to vouch for the user of a request");
                     return Outcome::Refuse(Fault::Unavailable { retry_after: 2 });
                 }
             },
             None => None,
         };
+        let private = verdict != Verdict::Public;
         Outcome::Pass(Pass {
             identity,
             activity: parts.gate.note_activity(presence),
@@ -263,6 +266,16 @@ impl Gateway {
             (false, false) if manner == Manner::Switch => format!("{login}?switch"),
             _ => login,
         }
+    }
+}
+
+/// As what the refusal of a token of ours is told: whatever the rules say, and never a redirect to the login, which no program
+/// follows.
+fn refused_as(fault: &Fault) -> Verdict {
+    match fault.status() {
+        http::StatusCode::UNAUTHORIZED => Verdict::Login,
+        http::StatusCode::SERVICE_UNAVAILABLE => Verdict::Unavailable,
+        _ => Verdict::Forbidden,
     }
 }
 

@@ -196,6 +196,12 @@ impl Fault {
         self.words().status
     }
 
+    /// Whether the application gave no answer.
+    #[must_use]
+    pub fn is_upstreams(&self) -> bool {
+        matches!(self, Self::BadGateway | Self::GatewayTimeout)
+    }
+
     /// What a client is told of how to present a credential (RFC 6750 section 3).
     pub(super) fn challenge(&self) -> Option<HeaderValue> {
         match self {
@@ -203,12 +209,6 @@ impl Fault {
             Self::InsufficientScope => Some(headers::INSUFFICIENT_SCOPE),
             _ => (self.status() == StatusCode::UNAUTHORIZED).then_some(headers::CHALLENGE),
         }
-    }
-
-    /// Whether the application gave no answer.
-    #[must_use]
-    pub fn is_upstreams(&self) -> bool {
-        matches!(self, Self::BadGateway | Self::GatewayTimeout)
     }
 
     /// Whether the request itself was refused, rather than what it asked for: the connection is not to be used again.

@@ -235,14 +235,13 @@ measured! {
     /// Personal tokens, measured.
     MeasuredPersonalTokens: PersonalTokenStore as "personal_tokens" {
         create(token: &PersonalToken, most: usize) -> Result<bool, StoreError>;
-        find(hash: &[u8; 32]) -> Result<Option<(PersonalToken, Account)>, StoreError>;
+        find(hashes: &[[u8; 32]]) -> Result<Option<(PersonalToken, Account)>, StoreError>;
         list(account: AccountId) -> Result<Vec<PersonalToken>, StoreError>;
         remove(account: AccountId, id: Uuid) -> Result<bool, StoreError>;
-        remove_all(account: AccountId) -> Result<u64, StoreError>;
     }
     also {
-        fn touch(&self, token: &PersonalToken, used: Timestamp) {
-            self.inner.touch(token, used);
+        fn touch(&self, token: &PersonalToken, hash: &[u8; 32], used: Timestamp) {
+            self.inner.touch(token, hash, used);
         }
     }
 }
