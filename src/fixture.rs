@@ -135,7 +135,7 @@ impl Fixture {
             sends_mail: all.email.transport.is_some(),
         });
         let keys = Arc::new(SqliteSigningKeys::new(Arc::clone(&database)));
-        let keys = SigningKeys::new(keys, Sealer::derive(&secret, None), Arc::clone(&clock), all.tokens.clone());
+        let keys = SigningKeys::new(keys, Sealer::derive(&secret(), None), Arc::clone(&clock), all.tokens.clone());
         let refresh_tokens = Arc::new(RefreshTokens {
             store: Arc::clone(&marks.refresh_tokens),
             keys: Arc::new(keys),

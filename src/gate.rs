@@ -139,11 +139,10 @@ impl Gate {
             (Presence::Unknown, None) => Caller::Untold,
             (_, None) => Caller::Nobody,
         };
-        let verdict = match (presence, requirement.access) {
-            (Presence::Refused(fault), _) => refused_as(fault),
+        let verdict = match requirement.access {
             // No second factor can be given yet, so a rule that asks for one lets nobody in.
-            (_, Access::Mfa) => Verdict::SecondFactor,
-            (_, Access::Public | Access::Authenticated | Access::Deny) => requirement.verdict(&caller),
+            Access::Mfa => Verdict::SecondFactor,
+            Access::Public | Access::Authenticated | Access::Deny => requirement.verdict(&caller),
         };
         let limited = matches!(presence, Presence::Program(program) if program.bearer.names_methods);
         Judgement { verdict, rule: requirement.rule, names_methods: requirement.names_methods || limited }
@@ -159,15 +158,6 @@ fn fault(refusal: Refusal) -> Fault {
             tracing::warn!(event = "store_failed", %error, "a token could not be checked");
             Fault::Unavailable { retry_after: 2 }
         }
-    }
-}
-
-/// What becomes of a request whose token opens nothing, whatever the rules say.
-fn refused_as(fault: &Fault) -> Verdict {
-    match fault {
-        Fault::InvalidToken => Verdict::Login,
-        Fault::Unavailable { .. } => Verdict::Unavailable,
-        _ => Verdict::Forbidden,
     }
 }
 
