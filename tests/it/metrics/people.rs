@@ -112,7 +112,10 @@ async fn each_stage_of_a_reset_is_counted_and_so_is_each_mail() {
     let link = mailbox.next().await.link_path();
     assert_eq!(browser(&gateway).visit("/auth/reset?token=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await.status, 400);
     assert_eq!(submit(&mut browser(&gateway), &link, &[("password", NEW)]).await.status, 303);
-    assert_eq!(post(&gateway, "203.0.113.1", "/api/auth/password-reset/confirm", json!({ "token": "made up", "password": NEW })).await, 400);
+    assert_eq!(
+        post(&gateway, "203.0.113.1", "/api/auth/password-reset/confirm", json!({ "token": "made up", "password": NEW })).await,
+        400
+    );
 
     let resets = expected(&[
         ("result=\"success\",stage=\"request\"", 2),
