@@ -124,7 +124,7 @@ measured! {
 measured! {
     /// Sessions, measured.
     MeasuredSessions: SessionStore as "sessions" {
-        create(key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError>;
+        create(key: SessionKey, session: &Session, max_per_user: usize) -> Result<u64, StoreError>;
         find(key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError>, by measure_unless_at_hand;
         find_expired(key: &SessionKey, now: Timestamp) -> Result<Option<AccountId>, StoreError>;
         rotate(old: &SessionKey, new: SessionKey, session: &Session) -> Result<bool, StoreError>;

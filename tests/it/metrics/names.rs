@@ -73,7 +73,7 @@ async fn outcomes_are_there_from_the_start_and_stand_at_zero() {
     product("logins_total", &[("method", "password|totp|passkey|recovery|token"), ("result", results)]);
     product("registrations_total", &[("result", "success|username_taken|email_taken|invite_invalid|rate_limited")]);
     product("password_resets_total", &[("result", "success|invalid|rate_limited"), ("stage", "request|link|confirm")]);
-    product("sessions_ended_total", &[("reason", "logout|revoked|replaced|account_changed|account_deleted|expired")]);
+    product("sessions_ended_total", &[("reason", "logout|revoked|replaced|displaced|account_changed|account_deleted|expired")]);
     product("rate_limited_total", &[("endpoint", "login|current_password|register|reset_request|reset_confirm|email_link")]);
     product("token_refreshes_total", &[("result", "success|repeated|reused|invalid")]);
     product("session_cache_total", &[("result", "hit|miss")]);

@@ -139,7 +139,7 @@ async fn each_stage_of_a_reset_is_counted_and_so_is_each_mail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_session_that_ends_is_counted_by_why() {
     let upstream = EchoUpstream::start().await;
-    let gateway = site(&upstream).user("alice", &[]).user("bob", &[]).start().await;
+    let gateway = site(&upstream).set("SESSIONS__MAX_PER_USER", "3").user("alice", &[]).user("bob", &[]).start().await;
     let app = gateway.app();
     let sign_in = async |browser: &mut Browser, username: &str| {
         let answer = submit(browser, "/auth/login?switch", &[("username", username), ("password", PASSWORD)]).await;
@@ -152,7 +152,7 @@ async fn each_session_that_ends_is_counted_by_why() {
     sign_in(&mut there, "alice").await;
     assert_eq!(Scrape::of(&gateway).await.value("sessions_active"), 2);
     assert_eq!(submit(&mut there, "/auth/logout", &[]).await.status, 303);
-    for _ in 0..2 {
+    for _ in 0..4 {
         sign_in(&mut browser(&gateway), "alice").await;
     }
     assert_eq!(app.administration.end_sessions("alice").await.unwrap(), 3);
@@ -163,6 +163,7 @@ async fn each_session_that_ends_is_counted_by_why() {
     let reasons = [
         ("reason=\"replaced\"", 1),
         ("reason=\"logout\"", 1),
+        ("reason=\"displaced\"", 2),
         ("reason=\"revoked\"", 3),
         ("reason=\"account_changed\"", 1),
         ("reason=\"account_deleted\"", 1),
