@@ -31,7 +31,7 @@ fn documented() -> BTreeMap<String, (String, BTreeSet<String>, String)> {
     metrics.map(read).collect()
 }
 
-/// contract 8
+/// C5, contract 8
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_of_the_contract_is_there_and_none_that_is_not_documented() {
     let upstream = EchoUpstream::start().await;

@@ -33,7 +33,7 @@ async fn submit(browser: &mut Browser, page: &str, fields: &[(&str, &str)]) -> A
     browser.submit(&page, fields).await
 }
 
-/// contract 8: good and bad logins, limits, locks
+/// C5, S1.8, contract 8: good and bad logins, limits, locks
 #[tokio::test(flavor = "multi_thread")]
 async fn each_attempt_to_sign_in_is_counted_by_how_it_ended() {
     let upstream = EchoUpstream::start().await;
@@ -92,7 +92,7 @@ async fn each_registration_is_counted_by_how_it_ended() {
     assert_eq!(changes(&gateway, &before, "rate_limited_total").await, expected(&[("endpoint=\"register\"", 1)]));
 }
 
-/// contract 8: each stage of a reset, the mails that it causes, and the sessions that it ends
+/// S1.8, contract 8: each stage of a reset, the mails that it causes, and the sessions that it ends
 #[tokio::test(flavor = "multi_thread")]
 async fn each_stage_of_a_reset_is_counted_and_so_is_each_mail() {
     let upstream = EchoUpstream::start().await;
