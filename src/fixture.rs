@@ -198,7 +198,7 @@ impl Fixture {
             sessions: overtaken,
             clock: manual,
             marks,
-            refresh_tokens: Arc::new(refresh_tokens),
+            refresh_tokens,
             _folder: folder,
         }
     }
@@ -305,7 +305,7 @@ impl Overtaken {
 
 #[async_trait]
 impl SessionStore for Overtaken {
-    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError> {
+    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<u64, StoreError> {
         let happens = self.before_create.lock().unwrap().take();
         if let Some(happens) = happens {
             happens.await;
