@@ -246,8 +246,17 @@ impl Person {
         self.post(gateway, "/auth/login", &json!({ "username": username, "password": password })).await
     }
 
+    /// Once more where a machine is too busy to look at a password, which counts as nothing.
     async fn post(&mut self, gateway: &Served, path: &str, body: &Value) -> u16 {
-        self.send(Method::POST, gateway, path, &[("content-type", "application/json")], &body.to_string()).await
+        within_patience("a password to be looked at", async {
+            loop {
+                let status = self.send(Method::POST, gateway, path, &[("content-type", "application/json")], &body.to_string()).await;
+                if status != 503 {
+                    return status;
+                }
+            }
+        })
+        .await
     }
 
     async fn get(&mut self, gateway: &Served, path: &str) -> u16 {
