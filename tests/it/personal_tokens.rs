@@ -157,7 +157,7 @@ async fn what_cannot_be_taken_is_told_beside_its_field() {
     let answer = make(&mut browser, &wrong).await;
     let text = answer.text();
     assert!(answer.status == 400 && shown(&text).is_none(), "{text}");
-    for (field, value) in [("name", ""), ("host", "a/b"), ("path", "api"), ("method", "")] {
+    for (field, value) in [("name", " "), ("host", "a/b"), ("path", "api"), ("method", "GET")] {
         assert!(text.contains(&format!("<a href=\"#{field}\">")) && text.contains(&format!("value=\"{value}\"")), "{field}: {text}");
     }
     for days in ["", "0", "-1", "366", "forever", "1e3"] {
