@@ -283,7 +283,7 @@ impl Overtaken {
 
 #[async_trait]
 impl SessionStore for Overtaken {
-    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError> {
+    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<u64, StoreError> {
         let happens = self.before_create.lock().unwrap().take();
         if let Some(happens) = happens {
             happens.await;

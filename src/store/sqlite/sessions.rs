@@ -64,7 +64,7 @@ impl SqliteSessions {
 
 #[async_trait]
 impl SessionStore for SqliteSessions {
-    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError> {
+    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<u64, StoreError> {
         let session = Arc::new(session.clone());
         let (stored, cache) = (Arc::clone(&session), Arc::clone(&self.cache));
         let create = move |connection: &Connection| {
@@ -75,7 +75,7 @@ impl SessionStore for SqliteSessions {
             cache.forget(ended);
             cache.put_committed(key, session);
         };
-        self.database.write(create, committed).await.map(|_| ())
+        self.database.write(create, committed).await.map(|ended| ended.len() as u64)
     }
 
     async fn find(&self, key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError> {
@@ -159,8 +159,10 @@ impl SessionStore for SqliteSessions {
     }
 
     async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
+        // All rows are counted by pages; those that have expired are few, since they are removed every minute.
         let count = move |connection: &Connection| {
-            connection.prepare_cached("SELECT count(*) FROM sessions WHERE ends_at > ?1")?.query_row([now.0], |row| row.get::<_, i64>(0))
+            let sql = "SELECT (SELECT count(*) FROM sessions) - (SELECT count(*) FROM sessions WHERE ends_at <= ?1)";
+            connection.prepare_cached(sql)?.query_row([now.0], |row| row.get::<_, i64>(0))
         };
         self.database.read(count).await.map(unsigned)
     }

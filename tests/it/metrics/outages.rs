@@ -1,6 +1,6 @@
 //! Metrics while something is away: what cannot be told is left out, all else is told, and the failure is counted.
 
-use super::{changes, counting, expected};
+use super::{changes, counting, expected, site};
 use crate::support::fault_proxy::{FaultProxy, Network};
 use crate::support::gateway::PASSWORD;
 use crate::support::mail_sink::MailSink;
@@ -9,13 +9,15 @@ use crate::support::scrape::Scrape;
 use crate::support::upstream::EchoUpstream;
 use std::time::Instant;
 
-/// contract 8: a store that is cut off
+const SECRET: &str = "not-much-of-a-secret-but-long-enough-for-tests";
+
+/// S1.8, contract 8: a store that is cut off
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_away_leaves_its_numbers_out_and_is_counted_as_failing() {
     let (upstream, redis) = (EchoUpstream::start().await, RedisServer::start());
     let network = FaultProxy::start(redis.port()).await;
     let url = format!("redis://127.0.0.1:{}", network.port());
-    let gateway = counting(&upstream).set("STORES__SESSIONS", &url).user("alice", &[]).start().await;
+    let gateway = counting(&upstream).set("SECRET", SECRET).set("STORES__SESSIONS", &url).user("alice", &[]).start().await;
     let mut browser = gateway.browser();
     let site = gateway.origin_as("app.test");
     browser.sign_in(&format!("{site}/wiki"), "alice", PASSWORD).await;
@@ -83,7 +85,7 @@ async fn look_ups_of_sessions_are_counted_by_whether_memory_had_them() {
 async fn a_mail_that_does_not_leave_waits_and_is_counted_each_time() {
     let (upstream, mut sink) = (EchoUpstream::start().await, MailSink::start());
     let transport = format!("{}?tls=none", sink.url("smtp", "127.0.0.1"));
-    let gateway = counting(&upstream).set("EMAIL__TRANSPORT", &transport).user("alice", &[]).start().await;
+    let gateway = site(&upstream).set("EMAIL__TRANSPORT", &transport).user("alice", &[]).start().await;
     sink.stop();
     let mut browser = gateway.browser();
     browser.sign_in(&format!("{}/wiki", gateway.origin_as("app.test")), "alice", PASSWORD).await;

@@ -1,6 +1,6 @@
 //! What is counted of people: signing in and out, making accounts, forgotten passwords, and whoever tries too often.
 
-use super::{changes, counting, expected};
+use super::{changes, expected, site};
 use crate::support::agent::Answer;
 use crate::support::browser::Browser;
 use crate::support::gateway::{PASSWORD, TestGateway};
@@ -33,11 +33,11 @@ async fn submit(browser: &mut Browser, page: &str, fields: &[(&str, &str)]) -> A
     browser.submit(&page, fields).await
 }
 
-/// contract 8: good and bad logins, limits, locks
+/// C5, S1.8, contract 8: good and bad logins, limits, locks
 #[tokio::test(flavor = "multi_thread")]
 async fn each_attempt_to_sign_in_is_counted_by_how_it_ended() {
     let upstream = EchoUpstream::start().await;
-    let gateway = counting(&upstream).limited().manual_clock().user("alice", &[]).user("bob", &[]).user("carol", &[]).start().await;
+    let gateway = site(&upstream).limited().manual_clock().user("alice", &[]).user("bob", &[]).user("carol", &[]).start().await;
     gateway.app().administration.lock("carol").await.unwrap();
     let before = Scrape::of(&gateway).await;
     assert_eq!(login(&gateway, "203.0.113.1", "alice", PASSWORD).await, 200);
@@ -67,7 +67,7 @@ async fn each_attempt_to_sign_in_is_counted_by_how_it_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_registration_is_counted_by_how_it_ended() {
     let upstream = EchoUpstream::start().await;
-    let gateway = counting(&upstream).limited().user("alice", &[]).start().await;
+    let gateway = site(&upstream).limited().user("alice", &[]).start().await;
     let before = Scrape::of(&gateway).await;
     let register = async |username: &str, email: &str, password: &str| {
         post(&gateway, "203.0.113.1", "/auth/register", json!({ "username": username, "email": email, "password": password })).await
@@ -92,11 +92,11 @@ async fn each_registration_is_counted_by_how_it_ended() {
     assert_eq!(changes(&gateway, &before, "rate_limited_total").await, expected(&[("endpoint=\"register\"", 1)]));
 }
 
-/// contract 8: each stage of a reset, the mails that it causes, and the sessions that it ends
+/// S1.8, contract 8: each stage of a reset, the mails that it causes, and the sessions that it ends
 #[tokio::test(flavor = "multi_thread")]
 async fn each_stage_of_a_reset_is_counted_and_so_is_each_mail() {
     let upstream = EchoUpstream::start().await;
-    let gateway = counting(&upstream).set("ACCOUNTS__RESET__REQUESTS_PER_HOUR", "1").user("alice", &[]).start().await;
+    let gateway = site(&upstream).set("ACCOUNTS__RESET__REQUESTS_PER_HOUR", "1").user("alice", &[]).start().await;
     let mut mailbox = Mailbox::of(&gateway);
     submit(&mut browser(&gateway), "/auth/login", &[("username", "alice"), ("password", PASSWORD)]).await;
     assert!(mailbox.next().await.subject.contains("sign-in"), "a browser that was not seen before");
@@ -112,7 +112,10 @@ async fn each_stage_of_a_reset_is_counted_and_so_is_each_mail() {
     let link = mailbox.next().await.link_path();
     assert_eq!(browser(&gateway).visit("/auth/reset?token=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await.status, 400);
     assert_eq!(submit(&mut browser(&gateway), &link, &[("password", NEW)]).await.status, 303);
-    assert_eq!(post(&gateway, "203.0.113.1", "/auth/reset", json!({ "token": "made up", "password": NEW })).await, 400);
+    assert_eq!(
+        post(&gateway, "203.0.113.1", "/api/auth/password-reset/confirm", json!({ "token": "made up", "password": NEW })).await,
+        400
+    );
 
     let resets = expected(&[
         ("result=\"success\",stage=\"request\"", 2),
@@ -136,7 +139,7 @@ async fn each_stage_of_a_reset_is_counted_and_so_is_each_mail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_session_that_ends_is_counted_by_why() {
     let upstream = EchoUpstream::start().await;
-    let gateway = counting(&upstream).user("alice", &[]).user("bob", &[]).start().await;
+    let gateway = site(&upstream).set("SESSIONS__MAX_PER_USER", "3").user("alice", &[]).user("bob", &[]).start().await;
     let app = gateway.app();
     let sign_in = async |browser: &mut Browser, username: &str| {
         let answer = submit(browser, "/auth/login?switch", &[("username", username), ("password", PASSWORD)]).await;
@@ -149,7 +152,7 @@ async fn each_session_that_ends_is_counted_by_why() {
     sign_in(&mut there, "alice").await;
     assert_eq!(Scrape::of(&gateway).await.value("sessions_active"), 2);
     assert_eq!(submit(&mut there, "/auth/logout", &[]).await.status, 303);
-    for _ in 0..2 {
+    for _ in 0..4 {
         sign_in(&mut browser(&gateway), "alice").await;
     }
     assert_eq!(app.administration.end_sessions("alice").await.unwrap(), 3);
@@ -160,6 +163,7 @@ async fn each_session_that_ends_is_counted_by_why() {
     let reasons = [
         ("reason=\"replaced\"", 1),
         ("reason=\"logout\"", 1),
+        ("reason=\"displaced\"", 2),
         ("reason=\"revoked\"", 3),
         ("reason=\"account_changed\"", 1),
         ("reason=\"account_deleted\"", 1),
