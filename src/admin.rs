@@ -116,7 +116,7 @@ async fn metrics(State(live): State<Arc<Live>>) -> Response {
     match live.app().scrape().await {
         Ok(text) => ([(CONTENT_TYPE, format!("{TEXT_FORMAT}; charset=utf-8"))], text).into_response(),
         Err(error) => {
-            tracing::error!(%error, "the metrics cannot be written down");
+            tracing::error!(event = "metrics_not_written", %error, "the metrics cannot be written down");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -46,6 +46,7 @@ use crate::throttle::{CounterKeys, Throttle};
 use crate::token::{
     AccessTokens, Assertions, Bearers, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
 };
+use crate::token_login::TokenLogin;
 use background::{Beside, Work};
 use parts::Parts;
 use std::path::{Path, PathBuf};
@@ -100,6 +101,8 @@ pub struct App {
     pub refresh_tokens: Arc<RefreshTokens>,
     /// What scripts present.
     pub personal_tokens: Arc<PersonalTokens>,
+    /// Signing in and out of programs.
+    pub token_login: Arc<TokenLogin>,
     /// Reading `Authorization`.
     pub bearers: Arc<Bearers>,
     /// What applications can verify.
@@ -177,6 +180,7 @@ impl App {
         let marks = SessionMarks {
             accounts: Arc::clone(&users.accounts),
             sessions: Arc::clone(&sessions.sessions),
+            refresh_tokens: Arc::clone(&sessions.refresh_tokens),
             metrics: Arc::clone(&metrics),
             reaches_sessions: role == Role::Gateway || sessions.sessions.shared(),
         };
@@ -210,7 +214,8 @@ impl App {
     /// When the machine gives no thread.
     pub fn start(&self) -> Result<(), OpenError> {
         let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
-        self.foundation.beside.take_up(self.housekeeping(), Arc::clone(&self.delivery), &self.telemetry).map_err(failed)
+        self.foundation.beside.take_up(self.housekeeping(), Arc::clone(&self.delivery)).map_err(failed)?;
+        self.telemetry.start().map_err(failed)
     }
 
     /// What is to be done beside requests.
@@ -218,21 +223,15 @@ impl App {
         Work {
             marks: self.marks.clone(),
             sessions: Arc::clone(&self.sessions),
+            refresh_tokens: Arc::clone(&self.marks.refresh_tokens),
             counters: Arc::clone(&self.counters),
             one_time: Arc::clone(&self.one_time),
             invitations: Arc::clone(&self.invitations),
+            signing_keys: Arc::clone(&self.signing_keys),
             audit: Arc::clone(&self.audit),
             audit_retention: self.settings.audit.retention,
             clock: Arc::clone(&self.clock),
         }
-    }
-
-    /// Ends what runs beside requests, though a request that is still running may hold the app: what it left is stored and
-    /// sent, as far as that goes in a few seconds.
-    pub async fn stop(&self) {
-        self.audit.flush().await;
-        let beside = Arc::clone(&self.foundation.beside);
-        let _ = tokio::task::spawn_blocking(move || beside.stop()).await;
     }
 
     /// The name of a thread beside requests that has ended although nobody told it to.
@@ -265,7 +264,7 @@ impl Foundation {
         let foundation = self.clone();
         let Self { clock, secret, users, sessions, hasher, marks, audit, telemetry, metrics, .. } = self;
         let UserStores { accounts, letters, audit: _, invitations, signing_keys, personal_tokens } = users;
-        let SessionStores { sessions, counters, one_time, refresh_tokens } = sessions;
+        let SessionStores { sessions, counters, one_time, refresh_tokens: _ } = sessions;
         let sealer = Sealer::derive(&secret, settings.secret_previous.as_ref());
         let outbox = Outbox::new(Arc::clone(&letters), Arc::clone(&clock), sealer.clone());
         let outbox = Arc::new(if settings.email.transport.is_some() { outbox } else { outbox.without_mail() });
@@ -286,7 +285,7 @@ impl Foundation {
         let recovery = parts.recovery(&login);
         let keys = parts.signing_keys(signing_keys, sealer);
         let access_tokens = parts.access_tokens(&keys, &one_time);
-        let refresh_tokens = parts.refresh_tokens(&keys, refresh_tokens);
+        let refresh_tokens = parts.refresh_tokens(&keys);
         let personal_tokens = parts.personal_tokens(personal_tokens, &secret);
         let bearers = Bearers { keys: Arc::clone(&keys), access: Arc::clone(&access_tokens), personal: Arc::clone(&personal_tokens) };
         let writer = Writer {
@@ -308,6 +307,7 @@ impl Foundation {
             parked_forms: Arc::new(parked_forms),
             assertions: parts.assertions(&keys),
             bearers: Arc::new(bearers),
+            token_login: parts.token_login(&login, &access_tokens, &refresh_tokens),
             signing_keys: keys,
             access_tokens,
             refresh_tokens,

@@ -18,10 +18,19 @@ pub struct Client {
     pub device: Device,
 }
 
+/// Longest `User-Agent` that is kept, in characters.
+const MAX_USER_AGENT: usize = 256;
+
 /// Bits of an IPv6 address that are the network's: whoever has one address of a /64 has all of them (RFC 6177).
 const NETWORK: u32 = 64;
 
 impl Client {
+    /// As much of `User-Agent` as is stored: bounded, and without control characters.
+    #[must_use]
+    pub fn kept_user_agent(&self) -> String {
+        self.user_agent.chars().filter(|character| !character.is_control()).take(MAX_USER_AGENT).collect()
+    }
+
     /// What is counted as one client: an IPv4 address, or the /64 of an IPv6 address. IPv4 in IPv6 clothes is IPv4. All
     /// whose address is unknown are one.
     #[must_use]

@@ -25,10 +25,10 @@ mod routes;
 mod secret;
 mod section;
 mod server;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tokens;
-mod tracing;
 mod units;
 mod upstream;
 
@@ -583,7 +583,7 @@ pub struct LogSettings {
     /// JSON records rather than text.
     pub json: bool,
     /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub level: ::tracing::Level,
+    pub level: tracing::Level,
     /// Whether every request is logged.
     pub access: bool,
 }

@@ -1,5 +1,6 @@
 //! Randomness: the only file that asks the operating system for random bytes.
 
+use ring::rand::SystemRandom;
 use std::cell::Cell;
 
 thread_local! {
@@ -36,4 +37,11 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
         panic!("the operating system gave no randomness: {error}");
     }
     bytes
+}
+
+/// The same generator for a library that draws by itself.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that draws randomness")]
+pub fn generator() -> SystemRandom {
+    SystemRandom::new()
 }

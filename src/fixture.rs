@@ -23,9 +23,10 @@ use crate::sealing::Sealer;
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
 use crate::store::StoreError;
-use crate::store::memory::{MemoryCounters, MemoryOneTime, MemorySessions};
-use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit, SqliteInvitations, SqliteOutbox};
+use crate::store::memory::{MemoryCounters, MemoryOneTime, MemoryRefreshTokens, MemorySessions};
+use crate::store::sqlite::{Database, SqliteAccounts, SqliteAudit, SqliteInvitations, SqliteOutbox, SqliteSigningKeys};
 use crate::throttle::{CounterKeys, Throttle};
+use crate::token::{RefreshTokens, SigningKeys};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use std::path::Path;
@@ -39,6 +40,7 @@ pub(crate) struct Fixture {
     pub(crate) sessions: Arc<Overtaken>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) marks: SessionMarks,
+    pub(crate) refresh_tokens: Arc<RefreshTokens>,
     pub(crate) login: Arc<Login>,
     pub(crate) registration: Arc<Registration>,
     pub(crate) profile: Arc<Profile>,
@@ -109,6 +111,7 @@ impl Fixture {
         let marks = SessionMarks {
             accounts: Arc::clone(&accounts),
             sessions: Arc::clone(&sessions),
+            refresh_tokens: Arc::new(MemoryRefreshTokens::default()),
             metrics: Arc::clone(&metrics),
             reaches_sessions: true,
         };
@@ -130,6 +133,18 @@ impl Fixture {
             marks: marks.clone(),
             prefix: all.server.prefix.clone(),
             sends_mail: all.email.transport.is_some(),
+        });
+        let keys = Arc::new(SqliteSigningKeys::new(Arc::clone(&database)));
+        let keys = SigningKeys::new(keys, Sealer::derive(&secret(), None), Arc::clone(&clock), all.tokens.clone());
+        let refresh_tokens = Arc::new(RefreshTokens {
+            store: Arc::clone(&marks.refresh_tokens),
+            keys: Arc::new(keys),
+            accounts: Arc::clone(&accounts),
+            audit: Arc::clone(&audit),
+            clock: Arc::clone(&clock),
+            settings: all.tokens.clone(),
+            max_families: session_settings().max_per_user,
+            verify_email: settings.verify_email,
         });
         let invitations = Arc::new(Invitations {
             store: Arc::new(SqliteInvitations::new(database)),
@@ -173,7 +188,7 @@ impl Fixture {
                 audit: Arc::clone(&audit),
                 outbox: Arc::clone(&outbox),
                 clock: Arc::clone(&clock),
-                metrics,
+                marks: marks.clone(),
                 accounts_settings: settings.clone(),
                 session_settings: session_settings(),
             }),
@@ -193,6 +208,7 @@ impl Fixture {
             sessions: overtaken,
             clock: manual,
             marks,
+            refresh_tokens,
             _folder: folder,
         }
     }

@@ -33,8 +33,10 @@ use crate::identity::Identity;
 use crate::logging;
 use crate::metrics::{self, Label as _, Metrics};
 use crate::parked_forms::ParkedForms;
+use crate::portal::cors::Cors;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
+use crate::routing::{Credentials, is_api};
 use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -43,7 +45,7 @@ use exchange::Facts;
 use forward::{Forward, Strip, rewrite_response};
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderMap, HeaderValue, Method, Response};
-use identities::Identities;
+use identities::{Identities, Introduction};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session as Exchange};
@@ -68,6 +70,7 @@ struct Parts {
     parked_forms: Arc<ParkedForms>,
     routes: Routes,
     portal: axum::Router,
+    cors: Option<Cors>,
     error_pages: ErrorPages,
     /// For answers that a front proxy passes on.
     front_error_pages: ErrorPages,
@@ -89,8 +92,9 @@ pub struct Passage {
     facts: Option<Arc<Facts>>,
     route: Option<usize>,
     names_methods: bool,
+    takes_authorization: bool,
     private: bool,
-    identity: Option<Arc<Identity>>,
+    identity: Option<Introduction>,
     activity: Option<Activity>,
     server: Option<Arc<Server>>,
     tried: Vec<Arc<Server>>,
@@ -147,6 +151,7 @@ impl Gateway {
             facts: None,
             route: None,
             names_methods: false,
+            takes_authorization: false,
             private: true,
             identity: None,
             activity: None,
@@ -166,14 +171,15 @@ impl Gateway {
         let settings = app.settings.clone();
         let methods = settings.server.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
         Self(Arc::new(Parts {
-            gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
+            gate: Gate::new(app.sessions.clone(), app.bearers.clone(), app.cookie_key.clone(), app.clock.clone()),
             parked_forms: Arc::clone(&app.parked_forms),
             routes,
             portal,
+            cors: Cors::of(&settings),
             front_error_pages: settings.portal.url.as_ref().map_or_else(|| error_pages.clone(), |url| error_pages.at(&url.origin())),
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
-            identities: Identities::new(settings.identity.clone()),
+            identities: Identities::new(settings.identity.clone(), Arc::clone(&app.assertions)),
             nobody: Identity::nobody(&settings.identity),
             hsts: headers::hsts(&settings),
             allow: HeaderValue::from_str(&methods).ok(),
@@ -266,7 +272,15 @@ impl Gateway {
         passage.decision = "own";
         passage.traced(|trace| trace.is_for_us(&parts.settings.server.prefix));
         passage.tally.own_page();
-        let session = if own.page.needs_session { self.presence(&exchange.req_header().headers, facts).await } else { Presence::Nobody };
+        let headers = &exchange.req_header().headers;
+        if let Some(preflight) = parts.cors.as_ref().and_then(|cors| cors.preflight(&facts.method, facts.target.path(), headers)) {
+            return Ok(preflight);
+        }
+        let session = match own.page.credentials {
+            Credentials::None => Presence::Nobody,
+            Credentials::Cookie => self.visitor(headers, facts).await,
+            Credentials::All => self.presence(headers, facts).await,
+        };
         if own.page.is_activity {
             passage.activity = parts.gate.note_activity(&session);
         }
@@ -300,10 +314,10 @@ impl Gateway {
         });
         match decision.outcome {
             Outcome::Pass(pass) => {
-                // What is public goes on without a session, so it outlives one, too.
-                if let Some(activity) = pass.activity.as_ref().filter(|_| pass.private) {
-                    session_watch::go_on_with(activity.session())?;
+                if let Some(hold) = pass.hold {
+                    session_watch::go_on_with(hold)?;
                 }
+                passage.takes_authorization = pass.takes_authorization;
                 passage.identity = pass.identity;
                 passage.activity = pass.activity;
                 passage.private = pass.private;
@@ -333,7 +347,10 @@ impl Gateway {
     }
 
     async fn refuse(&self, exchange: &mut Exchange, passage: &Passage, fault: &Fault) -> Result<()> {
-        let mut response = self.0.error_pages.render(fault, &exchange.req_header().headers, &passage.request_id);
+        // The API speaks JSON whatever is asked for.
+        let is_for_program = is_api(asked_path(exchange, passage), &self.0.settings.server.prefix);
+        let headers = if is_for_program { &HeaderMap::new() } else { &exchange.req_header().headers };
+        let mut response = self.0.error_pages.render(fault, headers, &passage.request_id);
         if *fault == Fault::MethodNotAllowed {
             self.name_methods(&mut response);
         }
@@ -344,6 +361,9 @@ impl Gateway {
     async fn answer(&self, exchange: &mut Exchange, passage: &Passage, mut response: Response<Bytes>) -> Result<()> {
         if let Some(hsts) = self.hsts(passage) {
             response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+        }
+        if let Some(cors) = &self.0.cors {
+            cors.tell(asked_path(exchange, passage), &exchange.req_header().headers, response.headers_mut());
         }
         exchange::write(exchange, response).await
     }
@@ -450,8 +470,9 @@ impl ProxyHttp for CurrentGateway {
         let forward = Forward {
             facts,
             route: gateway.0.routes.route(route),
-            identity: passage.identity.as_deref(),
+            identity: passage.identity.as_ref(),
             names_methods: passage.names_methods,
+            takes_authorization: passage.takes_authorization,
             request_id: &passage.request_id,
             traceparent: trace.ask(server),
             trace_was_told: trace.was_told(),
@@ -532,8 +553,9 @@ impl ProxyHttp for CurrentGateway {
     /// Phase 5: log.
     async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
-            tracing::warn!(event = "upstream_failed", request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
-            if let Some(route) = passage.route {
+            tracing::warn!(event = "upstream_failed", error = %error.etype().as_str(), context = ?error.context, "upstream failed");
+            let is_upstreams = fault_of(error).is_some_and(|fault| fault.is_upstreams());
+            if let Some(route) = passage.route.filter(|_| is_upstreams) {
                 passage.tally.unanswered(passage.gateway.0.routes.meter(route));
             }
         }
@@ -556,6 +578,13 @@ fn fault_of(error: &Error) -> Option<Fault> {
         (ErrorType::InternalError, ErrorSource::Internal) => Some(Fault::Internal),
         _ => Some(Fault::BadGateway),
     }
+}
+
+/// The path, normalised, or as it was sent where it was not understood.
+fn asked_path<'a>(exchange: &'a Exchange, passage: &'a Passage) -> &'a [u8] {
+    let raw = exchange.req_header().raw_path();
+    let sent = || raw.split(|byte| *byte == b'?').next().unwrap_or_default();
+    passage.facts.as_ref().map_or_else(sent, |facts| facts.target.path())
 }
 
 /// A trusted proxy's `X-Request-Id` if it is a plain word, else a new one.

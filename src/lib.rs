@@ -4,7 +4,8 @@
 //! what it asks for, [`routing`] where it goes, [`gate`] decides by [`policy`], [`identity`] is what an upstream is told, and
 //! [`explain`] says why. Our own pages: [`portal`], over the use cases [`login`], [`registration`], [`profile`] and
 //! [`administration`], over [`account`] and [`session`], which [`store`] keeps and [`session_marks`] keeps in step. [`app`] puts
-//! it together from [`config`]; [`cli`] runs it, and [`doctor`] attacks what runs.
+//! it together from [`config`]; [`cli`] runs it, and [`doctor`] attacks what runs. What it tells of itself: [`logging`], [`audit`],
+//! [`metrics`], and [`telemetry`] for traces, whose names on the wire [`trace_context`] reads.
 
 pub mod account;
 pub mod address;
@@ -52,6 +53,7 @@ pub mod target;
 pub mod telemetry;
 pub mod throttle;
 pub mod token;
+pub mod token_login;
 pub mod trace_context;
 mod work_queue;
 

@@ -15,7 +15,7 @@ pub use labels::{
     CacheResult, CodeClass, Decision, EmailResult, LoginMethod, LoginResult, Mode, RefreshResult, RegistrationResult, ReloadResult,
     ResetResult, ResetStage, SessionEnd,
 };
-pub use prometheus::TEXT_FORMAT;
+pub use prometheus::{Error, TEXT_FORMAT};
 pub use told::Told;
 
 use crate::clock::Timestamp;

@@ -11,7 +11,6 @@ use crate::clock::SharedClock;
 use crate::config::{AccountSettings, SessionSettings};
 use crate::login::{SignedIn, Standing};
 use crate::mail::{Asked, Letter, Outbox};
-use crate::metrics::Metrics;
 use crate::registration::{FieldProblem, check_username};
 use crate::session::{Session, SessionId, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
@@ -28,8 +27,8 @@ pub struct Profile {
     pub(crate) audit: Arc<Audit>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) clock: SharedClock,
-    pub(crate) metrics: Arc<Metrics>,
     pub(crate) accounts_settings: AccountSettings,
+    pub(crate) marks: SessionMarks,
     pub(crate) session_settings: SessionSettings,
 }
 
@@ -91,12 +90,12 @@ impl Profile {
     pub async fn change(&self, id: AccountId, change: Change, client: &Client) -> Result<Account, ProfileError> {
         for _ in 0..ATTEMPTS {
             let mut account = self.find(id).await?;
-            self.marks().settle(&mut account).await?;
+            self.marks.settle(&mut account).await?;
             let Some(mut changed) = self.apply(&account, &change)? else { return Ok(account) };
             changed.add_mark(SessionMark::Rewrite);
             if self.store(&mut changed).await? {
                 self.note(&changed, Action::ProfileChange, client);
-                self.marks().carry_out(&mut changed).await?;
+                self.marks.carry_out(&mut changed).await?;
                 return Ok(changed);
             }
         }
@@ -118,7 +117,7 @@ impl Profile {
         self.note(&account, Action::PasswordChange, client);
         self.tell_owner(&account, client).await;
         let signed_in = self.renew(session, &before, &account).await?;
-        self.marks().carry_out(&mut account).await?;
+        self.marks.carry_out(&mut account).await?;
         self.throttle.lift(account.id, client).await;
         Ok(SignedIn { account, ..signed_in })
     }
@@ -265,16 +264,6 @@ impl Profile {
 
     fn note_failure(&self, account: &Account, action: Action, reason: &'static str, client: &Client) {
         self.audit.record(Event::by(Party::from(account), action, Outcome::Failure, client).because(reason));
-    }
-
-    /// Users change accounts in a gateway only, which reaches all sessions there are.
-    fn marks(&self) -> SessionMarks {
-        SessionMarks {
-            accounts: Arc::clone(&self.accounts),
-            sessions: Arc::clone(&self.sessions),
-            metrics: Arc::clone(&self.metrics),
-            reaches_sessions: true,
-        }
     }
 }
 

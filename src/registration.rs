@@ -169,6 +169,7 @@ impl Registration {
             locked_until: None,
             reset_requested_at: None,
             reset_requests: 0,
+            resets: 0,
             generation: 1,
             mark: None,
             created_at: now,

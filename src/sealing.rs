@@ -42,13 +42,20 @@ impl Sealer {
     /// Decrypts what [`seal`](Self::seal) made for this context.
     #[must_use]
     pub fn open(&self, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, encrypted) = sealed.strip_prefix(&[VERSION])?.split_first_chunk::<NONCE>()?;
-        let open = |cipher: &XChaCha20Poly1305| {
-            let payload = Payload { msg: encrypted, aad: context.as_bytes() };
-            cipher.decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
-        };
-        open(&self.current).or_else(|| self.previous.as_ref().and_then(open))
+        open(&self.current, context, sealed).or_else(|| open(self.previous.as_ref()?, context, sealed))
     }
+
+    /// Whether it takes the former secret to decrypt this: time to seal it anew.
+    #[must_use]
+    pub fn is_former(&self, context: &str, sealed: &[u8]) -> bool {
+        self.previous.is_some() && open(&self.current, context, sealed).is_none()
+    }
+}
+
+fn open(cipher: &XChaCha20Poly1305, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, encrypted) = sealed.strip_prefix(&[VERSION])?.split_first_chunk::<NONCE>()?;
+    let payload = Payload { msg: encrypted, aad: context.as_bytes() };
+    cipher.decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
 }
 
 impl std::fmt::Debug for Sealer {
@@ -94,6 +101,7 @@ mod tests {
         let former = Sealer::derive(&secret("a"), None);
         let present = Sealer::derive(&secret("b"), Some(&secret("a")));
         assert!(present.open("x", &former.seal("x", b"text")).is_some());
+        assert!(present.is_former("x", &former.seal("x", b"text")) && !present.is_former("x", &present.seal("x", b"text")));
         assert!(former.open("x", &present.seal("x", b"text")).is_none());
         assert!(Sealer::derive(&secret("b"), None).open("x", &former.seal("x", b"text")).is_none());
     }

@@ -55,9 +55,6 @@ pub struct SessionUser {
     pub version: u64,
 }
 
-/// Longest `User-Agent` that is kept, in characters.
-const MAX_USER_AGENT: usize = 256;
-
 /// How long after the password was given dangerous things may be done without giving it again (ASVS V7.5.1, V7.5.3).
 const FRESH_FOR: Duration = Duration::from_mins(15);
 
@@ -75,7 +72,7 @@ impl Session {
             expires_at: now.plus(lifetime),
             remember,
             client: client.address,
-            user_agent: client.user_agent.chars().filter(|character| !character.is_control()).take(MAX_USER_AGENT).collect(),
+            user_agent: client.kept_user_agent(),
             confirmed_at: Some(now),
         }
     }
@@ -153,6 +150,7 @@ mod tests {
             locked_until: None,
             reset_requested_at: None,
             reset_requests: 0,
+            resets: 0,
             generation: 0,
             mark: None,
             created_at: Timestamp(0),

@@ -1,10 +1,12 @@
-//! Carrying changes of accounts over to their sessions: a change that matters is stored with a [`SessionMark`], carried
+//! Carrying changes of accounts over to their sessions and refresh tokens: a change that matters is stored with a [`SessionMark`], carried
 //! out before it is acknowledged, and finished later by whoever finds the mark when that failed.
 
 use crate::account::{Account, AccountStore, SessionMark, UpdateError};
+use crate::clock::Timestamp;
 use crate::metrics::{Metrics, SessionEnd};
 use crate::session::{SessionStore, SessionUser};
 use crate::store::StoreError;
+use crate::token::{RefreshToken, RefreshTokenStore};
 use std::sync::Arc;
 
 /// The one place where marks are carried out.
@@ -13,6 +15,8 @@ pub struct SessionMarks {
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Beside the sessions.
+    pub(crate) refresh_tokens: Arc<dyn RefreshTokenStore>,
     /// Whether this process can reach all sessions there are: it holds them, or they are shared.
     pub(crate) reaches_sessions: bool,
 }
@@ -44,10 +48,12 @@ impl SessionMarks {
             SessionMark::End => {
                 let ended = self.sessions.end_outdated(account.id, account.version).await?;
                 self.metrics.sessions_ended(SessionEnd::AccountChanged, ended);
+                self.refresh_tokens.end_outdated(account.id, account.generation).await?;
             }
             SessionMark::Remove => {
                 let ended = self.sessions.end_all(account.id, None).await?;
                 self.metrics.sessions_ended(SessionEnd::AccountDeleted, ended);
+                self.refresh_tokens.end_all(account.id).await?;
             }
         }
         if mark == SessionMark::Remove {
@@ -56,6 +62,17 @@ impl SessionMarks {
             self.clear(account).await?;
         }
         Ok(Carried::Out)
+    }
+
+    /// The programs that are signed in for the account as it now is, newest first. Those of former generations can do
+    /// nothing any more: a sign-in may have stored one just after all others were ended.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn programs(&self, account: &Account, now: Timestamp) -> Result<Vec<RefreshToken>, StoreError> {
+        let mut programs = self.refresh_tokens.list(account.id, now).await?;
+        programs.retain(|program| program.generation == account.generation);
+        Ok(programs)
     }
 
     /// Ends the sessions that an earlier change has left to be ended, before the account is written with a lighter mark. That

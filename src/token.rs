@@ -8,11 +8,15 @@ mod keys;
 mod personal;
 mod refresh;
 mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use access::{AccessClaims, AccessError, AccessToken, AccessTokens};
 pub use assertion::Assertions;
 pub use bearer::{Bearer, BearerKey, Bearers, Destination, Refusal, Unproven};
-pub use keys::{SigningKeys, TokenKind};
-pub use personal::{NewPersonalToken, PersonalTokenError, PersonalTokens, Scope};
-pub use refresh::{Device, RefreshError, RefreshTokens};
-pub use store::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Rotation, SealedKey, SigningKeyStore};
+pub use keys::{LEEWAY, SigningKeys, TokenKind};
+pub use personal::{
+    LONGEST_NAME, MOST, NewPersonalToken, PersonalKeys, PersonalText, PersonalTokenError, PersonalTokens, PersonalUses, Scope,
+};
+pub use refresh::{RefreshError, RefreshTokens, Renewed};
+pub use store::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Renewal, Rotation, SealedKey, SigningKeyStore};

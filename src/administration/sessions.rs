@@ -1,10 +1,12 @@
-//! What an operator does to the sessions of an account.
+//! What an operator does to the sessions of an account, and to its programs, which hold refresh tokens.
 
 use super::{Actor, Administration, AdministrationError};
 use crate::audit::{Action, Event, Outcome, Party};
 use crate::metrics::SessionEnd;
 use crate::session::{Session, SessionKey};
+use crate::token::RefreshToken;
 use std::sync::Arc;
+use uuid::Uuid;
 
 impl Administration {
     /// The account's sessions, newest first.
@@ -15,6 +17,16 @@ impl Administration {
         self.refuse_out_of_reach()?;
         let account = self.find(user).await?;
         Ok(self.marks.sessions.list(account.id, self.clock.now()).await?)
+    }
+
+    /// The programs that are signed in for the account, newest first.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn programs(&self, user: &str) -> Result<Vec<RefreshToken>, AdministrationError> {
+        self.refuse_out_of_reach()?;
+        let account = self.find(user).await?;
+        Ok(self.marks.programs(&account, self.clock.now()).await?)
     }
 
     /// Ends a session; `false` when there was none.
@@ -32,7 +44,21 @@ impl Administration {
         Ok(ended)
     }
 
-    /// Ends all sessions of the account; how many there were.
+    /// Signs out the account's program of this family; `false` where there is none.
+    ///
+    /// # Errors
+    /// See [`AdministrationError`].
+    pub async fn end_program(&self, user: &str, family: Uuid) -> Result<bool, AdministrationError> {
+        self.refuse_out_of_reach()?;
+        let account = self.find(user).await?;
+        let ended = self.marks.refresh_tokens.end(account.id, family).await?;
+        if ended {
+            self.note_revocation(Party::from(&account), "program");
+        }
+        Ok(ended)
+    }
+
+    /// Ends all sessions of the account, and signs out all its programs; how many there were.
     ///
     /// # Errors
     /// See [`AdministrationError`].
@@ -41,6 +67,7 @@ impl Administration {
         let account = self.find(user).await?;
         let ended = self.marks.sessions.end_all(account.id, None).await?;
         self.marks.metrics.sessions_ended(SessionEnd::Revoked, ended);
+        let ended = ended + self.marks.refresh_tokens.end_all(account.id).await?;
         self.note_revocation(Party::from(&account), "all");
         Ok(ended)
     }

@@ -8,7 +8,7 @@ use crate::metrics::SessionEnd;
 use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::{CounterStore, OneTimeStore, StoreError};
-use crate::telemetry::Telemetry;
+use crate::token::{RefreshTokenStore, SigningKeys};
 use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -32,7 +32,7 @@ pub(super) struct Beside(Mutex<Option<Threads>>);
 struct Threads {
     work: Arc<ArcSwap<Work>>,
     delivery: Arc<ArcSwap<Delivery>>,
-    all: Vec<Background>,
+    all: [Background; 2],
 }
 
 /// A thread's handle; dropping it tells the thread to stop, and waits for it.
@@ -46,9 +46,11 @@ struct Background {
 pub(super) struct Work {
     pub(super) marks: SessionMarks,
     pub(super) sessions: Arc<dyn SessionStore>,
+    pub(super) refresh_tokens: Arc<dyn RefreshTokenStore>,
     pub(super) counters: Arc<dyn CounterStore>,
     pub(super) one_time: Arc<dyn OneTimeStore>,
     pub(super) invitations: Arc<Invitations>,
+    pub(super) signing_keys: Arc<SigningKeys>,
     pub(super) audit: Arc<Audit>,
     pub(super) audit_retention: Duration,
     pub(super) clock: SharedClock,
@@ -59,21 +61,15 @@ type Stopped = BoxFuture<'static, ()>;
 
 impl Beside {
     /// From now on this is done, by threads that are started if there are none yet.
-    pub(super) fn take_up(&self, work: Work, delivery: Arc<Delivery>, telemetry: &Telemetry) -> std::io::Result<()> {
+    pub(super) fn take_up(&self, work: Work, delivery: Arc<Delivery>) -> std::io::Result<()> {
         let mut threads = self.threads();
         if let Some(threads) = &*threads {
             threads.work.store(Arc::new(work));
             threads.delivery.store(delivery);
             return Ok(());
         }
-        *threads = Some(Threads::start(work, delivery, telemetry)?);
+        *threads = Some(Threads::start(work, delivery)?);
         Ok(())
-    }
-
-    /// Ends them, and waits for that.
-    pub(super) fn stop(&self) {
-        let threads = self.threads().take();
-        drop(threads);
     }
 
     /// A thread that is no more.
@@ -87,17 +83,13 @@ impl Beside {
 }
 
 impl Threads {
-    fn start(work: Work, delivery: Arc<Delivery>, telemetry: &Telemetry) -> std::io::Result<Self> {
+    fn start(work: Work, delivery: Arc<Delivery>) -> std::io::Result<Self> {
         let (work, delivery) = (Arc::new(ArcSwap::from_pointee(work)), Arc::new(ArcSwap::new(delivery)));
         let (house, post) = (Arc::clone(&work), Arc::clone(&delivery));
         let housekeeping = Background::start("background", move |stopped| keep_house(house, stopped))?;
         // On a thread of its own: a mail server that hangs keeps no mark waiting.
         let sending = Background::start("mail", move |stopped| Delivery::run(post, stopped))?;
-        let mut all = vec![housekeeping, sending];
-        if let Some(exporter) = telemetry.take_exporter() {
-            all.push(Background::start("traces", move |stopped| exporter.run(stopped))?);
-        }
-        Ok(Self { work, delivery, all })
+        Ok(Self { work, delivery, all: [housekeeping, sending] })
     }
 }
 
@@ -134,9 +126,11 @@ impl Work {
         let now = self.clock.now();
         let done = [
             self.sessions.purge(now).await.map(|expired| self.marks.metrics.sessions_ended(SessionEnd::Expired, expired)),
+            self.refresh_tokens.purge(now).await,
             self.counters.purge(now).await,
             self.one_time.purge(now).await,
             self.invitations.tidy().await,
+            self.signing_keys.tend().await,
             self.audit.purge(now.minus(self.audit_retention)).await,
         ];
         done.into_iter().collect()

@@ -21,8 +21,9 @@ use crate::session_marks::SessionMarks;
 use crate::store::OneTimeStore;
 use crate::throttle::Throttle;
 use crate::token::{
-    AccessTokens, Assertions, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
+    AccessTokens, Assertions, PersonalKeys, PersonalTokenStore, PersonalTokens, PersonalUses, RefreshTokens, SigningKeyStore, SigningKeys,
 };
+use crate::token_login::TokenLogin;
 use std::sync::Arc;
 
 /// What several use cases need.
@@ -122,7 +123,7 @@ impl Parts {
             audit: Arc::clone(&self.audit),
             outbox: Arc::clone(&self.outbox),
             clock: Arc::clone(&self.clock),
-            metrics: Arc::clone(&self.metrics),
+            marks: self.marks.clone(),
             accounts_settings: self.settings.accounts.clone(),
             session_settings: self.settings.sessions,
         })
@@ -143,7 +144,7 @@ impl Parts {
     }
 
     pub(super) fn signing_keys(&self, store: Arc<dyn SigningKeyStore>, sealer: Sealer) -> Arc<SigningKeys> {
-        Arc::new(SigningKeys { store, sealer, clock: Arc::clone(&self.clock), settings: self.settings.tokens.clone() })
+        Arc::new(SigningKeys::new(store, sealer, Arc::clone(&self.clock), self.settings.tokens.clone()))
     }
 
     pub(super) fn access_tokens(&self, keys: &Arc<SigningKeys>, revoked: &Arc<dyn OneTimeStore>) -> Arc<AccessTokens> {
@@ -156,23 +157,41 @@ impl Parts {
         })
     }
 
-    pub(super) fn refresh_tokens(&self, keys: &Arc<SigningKeys>, store: Arc<dyn RefreshTokenStore>) -> Arc<RefreshTokens> {
+    pub(super) fn refresh_tokens(&self, keys: &Arc<SigningKeys>) -> Arc<RefreshTokens> {
         Arc::new(RefreshTokens {
-            store,
+            store: Arc::clone(&self.marks.refresh_tokens),
             keys: Arc::clone(keys),
             accounts: Arc::clone(&self.accounts),
             audit: Arc::clone(&self.audit),
             clock: Arc::clone(&self.clock),
             settings: self.settings.tokens.clone(),
             max_families: self.settings.sessions.max_per_user,
+            verify_email: self.settings.accounts.verify_email,
         })
     }
 
     pub(super) fn personal_tokens(&self, store: Arc<dyn PersonalTokenStore>, secret: &Secret) -> Arc<PersonalTokens> {
-        Arc::new(PersonalTokens { store, audit: Arc::clone(&self.audit), clock: Arc::clone(&self.clock), secret: secret.clone() })
+        Arc::new(PersonalTokens {
+            store,
+            audit: Arc::clone(&self.audit),
+            clock: Arc::clone(&self.clock),
+            keys: PersonalKeys::derive(secret, self.settings.secret_previous.as_ref()),
+            uses: PersonalUses::default(),
+            settings: Arc::clone(&self.settings),
+        })
+    }
+
+    pub(super) fn token_login(&self, login: &Arc<Login>, access: &Arc<AccessTokens>, refresh: &Arc<RefreshTokens>) -> Arc<TokenLogin> {
+        Arc::new(TokenLogin {
+            login: Arc::clone(login),
+            accounts: Arc::clone(&self.accounts),
+            access: Arc::clone(access),
+            refresh: Arc::clone(refresh),
+            audit: Arc::clone(&self.audit),
+        })
     }
 
     pub(super) fn assertions(&self, keys: &Arc<SigningKeys>) -> Arc<Assertions> {
-        Arc::new(Assertions { keys: Arc::clone(keys), clock: Arc::clone(&self.clock), settings: self.settings.tokens.clone() })
+        Arc::new(Assertions::new(Arc::clone(keys), Arc::clone(&self.clock), self.settings.tokens.issuer.clone()))
     }
 }

@@ -2,6 +2,7 @@
 //! away leaves its numbers out, and never keeps the others from being read.
 
 use super::App;
+use crate::metrics;
 use crate::store::StoreError;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ impl App {
     ///
     /// # Errors
     /// When one cannot be written down.
-    pub async fn scrape(&self) -> prometheus::Result<String> {
+    pub async fn scrape(&self) -> Result<String, metrics::Error> {
         // Many who read at once are no more work for the stores than one after the other.
         let _alone = self.foundation.scraping.lock().await;
         let (sessions, letters) = tokio::join!(answer(self.sessions.count(self.clock.now())), answer(self.letters.depth()));

@@ -51,7 +51,10 @@ pub(super) fn serve(serving: Serving, announce: impl AsyncFnOnce(&Running, &Arc<
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        live.app().stop().await;
+        // A request that is still running may hold the app; what it recorded until now is stored all the same.
+        let app = live.app();
+        app.audit.flush().await;
+        app.telemetry.stop().await;
         Ok(())
     });
     // A configuration that is being read just now, from a network that hangs, is waited for by nobody.

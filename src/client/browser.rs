@@ -44,6 +44,16 @@ pub fn in_words(user_agent: &str) -> String {
     known(user_agent).unwrap_or_else(|| program(user_agent).unwrap_or("Unknown browser").to_owned())
 }
 
+/// The same for what signs in without our pages: its own name comes first, as in `Herbarium on Android`.
+#[must_use]
+pub fn app_in_words(user_agent: &str) -> String {
+    match (program(user_agent), first_of(&SYSTEMS, user_agent)) {
+        (Some(name), Some(system)) => format!("{name} on {system}"),
+        (Some(name), None) => name.to_owned(),
+        (None, _) => known(user_agent).unwrap_or_else(|| "Unknown app".to_owned()),
+    }
+}
+
 /// The same in words of ours only, for mails: there, even a plain name could pass for an address to visit.
 #[must_use]
 pub fn in_known_words(user_agent: &str) -> String {
@@ -51,13 +61,16 @@ pub fn in_known_words(user_agent: &str) -> String {
 }
 
 fn known(user_agent: &str) -> Option<String> {
-    let known = |names: &[(&str, &'static str)]| names.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name);
-    match (known(&BROWSERS), known(&SYSTEMS)) {
+    match (first_of(&BROWSERS, user_agent), first_of(&SYSTEMS, user_agent)) {
         (Some(browser), Some(system)) => Some(format!("{browser} on {system}")),
         (Some(browser), None) => Some(browser.to_owned()),
         (None, Some(system)) => Some(format!("Unknown browser on {system}")),
         (None, None) => None,
     }
+}
+
+fn first_of(names: &[(&str, &'static str)], user_agent: &str) -> Option<&'static str> {
+    names.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
 }
 
 /// The name before the first version (RFC 9110 section 10.1.5), if it is a plain one.
@@ -70,6 +83,19 @@ fn program(user_agent: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn apps_are_told_by_their_own_name_and_system() {
+        for (user_agent, expected) in [
+            ("Herbarium/3.1 (Android 16)", "Herbarium on Android"),
+            ("okhttp/5.1.0", "okhttp"),
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+            ("<b>/1", "Unknown app"),
+            ("", "Unknown app"),
+        ] {
+            assert_eq!(app_in_words(user_agent), expected, "{user_agent}");
+        }
+    }
 
     #[test]
     fn browsers_are_told_by_name_and_system() {

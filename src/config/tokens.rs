@@ -11,7 +11,9 @@ pub(super) fn tokens(root: &mut Section<'_>, issuer: impl FnOnce() -> String) ->
     let settings = TokenSettings {
         access: section.read("access", Duration::from_mins(15), Field::positive_duration),
         refresh: section.read("refresh", Duration::from_hours(7 * 24), Field::positive_duration),
-        algorithm: section.read("algorithm", TokenAlgorithm::EdDsa, |field| field.word(&ALGORITHMS)),
+        algorithm: section.read("algorithm", TokenAlgorithm::EdDsa, |field| {
+            field.word(&TokenAlgorithm::ALL.map(|algorithm| (algorithm.name(), algorithm)))
+        }),
         issuer: section.optional("issuer", name).unwrap_or_else(issuer),
         audience: section.optional("audience", name).unwrap_or_else(|| "portcullis".to_owned()),
     };
@@ -26,8 +28,25 @@ pub(super) fn api(root: &mut Section<'_>) -> ApiSettings {
     settings
 }
 
-const ALGORITHMS: [(&str, TokenAlgorithm); 3] =
-    [("EdDSA", TokenAlgorithm::EdDsa), ("ES256", TokenAlgorithm::Es256), ("HS256", TokenAlgorithm::Hs256)];
+impl TokenAlgorithm {
+    const ALL: [Self; 3] = [Self::EdDsa, Self::Es256, Self::Hs256];
+
+    /// As it stands in the configuration, in `alg`, and where keys are kept.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EdDsa => "EdDSA",
+            Self::Es256 => "ES256",
+            Self::Hs256 => "HS256",
+        }
+    }
+
+    /// The algorithm of this name, byte for byte.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+}
 
 /// What stands in `iss` and `aud`: a name or an address, compared byte for byte.
 fn name(field: &Field<'_>) -> Option<String> {

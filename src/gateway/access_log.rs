@@ -61,7 +61,7 @@ impl Passage {
             target: "portcullis::access",
             message = end.message,
             event = end.event,
-            request_id = self.request_id,
+            request_id = %self.request_id,
             trace_id = self.trace.as_ref().map(|trace| display(trace.id())),
             client = facts.and_then(|facts| facts.client).map(display),
             method = facts.map(|facts| &facts.method).or(end.method).map(Method::as_str),

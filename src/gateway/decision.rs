@@ -3,15 +3,15 @@
 
 use super::Gateway;
 use super::exchange::{self, Facts};
+use super::identities::Introduction;
 use crate::clock::Stopwatch;
-use crate::gate::{Activity, Gate, Judgement};
-use crate::identity::Identity;
+use crate::gate::{Activity, Gate, Hold, Judgement};
 use crate::metrics;
 use crate::policy::{Destination, Verdict};
 use crate::portal::Presence;
 use crate::portal::error_page::Fault;
+use crate::token;
 use http::{HeaderMap, Method};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest address of the login page; what would lead back is left out where it would be longer.
@@ -79,9 +79,13 @@ pub enum Outcome {
 /// With what a request goes on.
 pub struct Pass {
     /// Whom to name, if anybody is signed in.
-    pub identity: Option<Arc<Identity>>,
+    pub identity: Option<Introduction>,
     /// The activity to note while it lasts.
     pub activity: Option<Activity>,
+    /// What it must not outlive.
+    pub hold: Option<Hold>,
+    /// Whether `Authorization` was for us, and so is not for the application.
+    pub takes_authorization: bool,
     /// Whether a rule decided that is not public.
     pub private: bool,
 }
@@ -118,8 +122,18 @@ impl Decision {
 }
 
 impl Gateway {
-    /// Who the request's credentials speak for. The one place where they are read.
+    /// Who the request's credentials speak for. The one place where they are read. A token comes before the cookie: it was put
+    /// into the request on purpose.
     pub(super) async fn presence(&self, headers: &HeaderMap, facts: &Facts) -> Presence {
+        let destination = token::Destination { host: facts.host.as_str(), path: facts.target.path(), method: facts.method.as_str() };
+        match self.0.gate.program(headers, destination).await {
+            Some(presence) => presence,
+            None => self.visitor(headers, facts).await,
+        }
+    }
+
+    /// Who the request's session cookie speaks for, whatever else it presents.
+    pub(super) async fn visitor(&self, headers: &HeaderMap, facts: &Facts) -> Presence {
         let cookie = crate::session::SessionCookies::for_scheme(facts.https, &self.0.settings.cookies).session_name();
         self.0.gate.presence(headers, cookie).await
     }
@@ -129,33 +143,57 @@ impl Gateway {
         let watch = Stopwatch::start();
         let presence = self.presence(asked.headers, asked.facts).await;
         let store = watch.elapsed();
+        let route = self.0.routes.written_at(asked.route) + 1;
+        if let Presence::Refused(fault) = presence {
+            let judged = Judged { verdict: refused_as(&fault), rule: None, route, store, taken: watch.elapsed() };
+            return Decision { judged, names_methods: false, outcome: Outcome::Refuse(fault) };
+        }
         let facts = asked.facts;
         let destination =
             Destination { host: &facts.host, path: facts.target.path(), method: &facts.method, client: facts.client_for_rules() };
         let Judgement { verdict, rule, names_methods } = Gate::judge(&self.0.settings.policy, &destination, &presence);
         let outcome = match verdict {
-            Verdict::Public | Verdict::Allow => self.pass(asked, verdict, &presence),
+            Verdict::Public | Verdict::Allow => self.pass(asked, verdict, &presence).await,
             Verdict::Login => self.ask_to_sign_in(asked),
             Verdict::Forbidden => Outcome::Refuse(Fault::Forbidden { switch_url: self.switch_url(asked) }),
             Verdict::SecondFactor => Outcome::Refuse(Fault::SecondFactorMissing),
             Verdict::Unavailable => Outcome::Refuse(Fault::Unavailable { retry_after: 2 }),
         };
-        let judged = Judged { verdict, rule, route: self.0.routes.written_at(asked.route) + 1, store, taken: watch.elapsed() };
+        let judged = Judged { verdict, rule, route, store, taken: watch.elapsed() };
         Decision { judged, names_methods, outcome }
     }
 
-    fn pass(&self, asked: Asked<'_>, verdict: Verdict, presence: &Presence) -> Outcome {
+    async fn pass(&self, asked: Asked<'_>, verdict: Verdict, presence: &Presence) -> Outcome {
         let parts = &self.0;
         if asked.facts.websocket
             && let Err(fault) = parts.routes.check_websocket_origin(asked.route, asked.headers, asked.facts)
         {
             return Outcome::Refuse(fault);
         }
-        let identity = match presence {
-            Presence::Somebody { session, .. } => Some(parts.identities.of(&session.user)),
-            Presence::Nobody | Presence::Unknown => None,
+        let identity = match presence.user() {
+            Some(user) => match parts.identities.introduce(user, &asked.facts.host).await {
+                Ok(introduction) => Some(introduction),
+                // What is public is for nobody as well.
+                Err(error) if verdict == Verdict::Public => {
+                    tracing::warn!(event = "assertion_failed", %error, "a request goes on without its user, whom no key is there to vouch for");
+                    None
+                }
+                Err(error) => {
+                    tracing::error!(event = "assertion_failed", %error, "no key is there to vouch for the user of a request");
+                    return Outcome::Refuse(Fault::Unavailable { retry_after: 2 });
+                }
+            },
+            None => None,
         };
-        Outcome::Pass(Pass { identity, activity: parts.gate.note_activity(presence), private: verdict != Verdict::Public })
+        let private = verdict != Verdict::Public;
+        Outcome::Pass(Pass {
+            identity,
+            activity: parts.gate.note_activity(presence),
+            // What is public goes on without a credential, so it outlives one, too.
+            hold: Hold::of(presence).filter(|_| private),
+            takes_authorization: matches!(presence, Presence::Program(_)),
+            private,
+        })
     }
 
     /// A navigation is sent to the login; all else is told that it has no credential.
@@ -227,6 +265,16 @@ impl Gateway {
             (false, false) if manner == Manner::Switch => format!("{login}?switch"),
             _ => login,
         }
+    }
+}
+
+/// As what the refusal of a token of ours is told: whatever the rules say, and never a redirect to the login, which no program
+/// follows.
+fn refused_as(fault: &Fault) -> Verdict {
+    match fault.status() {
+        http::StatusCode::UNAUTHORIZED => Verdict::Login,
+        http::StatusCode::SERVICE_UNAVAILABLE => Verdict::Unavailable,
+        _ => Verdict::Forbidden,
     }
 }
 

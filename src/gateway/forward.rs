@@ -2,10 +2,11 @@
 //! Everything that a client could use to pose as somebody is dropped here, and what we vouch for is written.
 
 use super::exchange::Facts;
+use super::identities::Introduction;
 use super::upstream::Server;
 use crate::config::{HeaderChanges, Route};
 use crate::gate::cookies;
-use crate::identity::{Identity, folded};
+use crate::identity::folded;
 use crate::trace_context::TraceContext;
 use bytes::BytesMut;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
@@ -71,9 +72,11 @@ pub struct Forward<'a> {
     /// Where it goes.
     pub route: &'a Route,
     /// Whom to name, if anybody is signed in.
-    pub identity: Option<&'a Identity>,
+    pub identity: Option<&'a Introduction>,
     /// Whether the deciding rule names methods.
     pub names_methods: bool,
+    /// Whether `Authorization` was for us, and so is not for the application.
+    pub takes_authorization: bool,
     /// The request's id.
     pub request_id: &'a str,
     /// What the upstream is told of the trace.
@@ -97,6 +100,9 @@ impl Forward<'_> {
             request.remove_header(name);
         }
         strip_own_cookies(request)?;
+        if self.takes_authorization {
+            request.remove_header(&AUTHORIZATION);
+        }
         apply_changes_to_request(request, &self.route.request_headers)?;
         self.write_target(request)?;
         self.write_host(request)?;

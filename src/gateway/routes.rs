@@ -6,7 +6,7 @@ use crate::config::{Route, Settings, Upstream};
 use crate::host::Host;
 use crate::metrics::{Metrics, UpstreamMeter};
 use crate::portal::error_page::Fault;
-use crate::routing::{OwnPage, RoutingTable};
+use crate::routing::{Credentials, OwnPage, RoutingTable};
 use http::header::ORIGIN;
 use http::{HeaderMap, Method};
 use std::net::SocketAddr;
@@ -76,7 +76,7 @@ impl Routes {
         match route {
             Some(index) if !self.pools[index].is_empty() => Ok(Way::Route(index)),
             None if path == b"/profile" && facts.method == Method::GET => {
-                let page = OwnPage { needs_session: true, is_activity: true };
+                let page = OwnPage { credentials: Credentials::All, is_activity: true };
                 Ok(Way::Own(Own { path: Some(format!("{}/profile", self.prefix)), page }))
             }
             None if path == b"/" && self.table.is_portal(&facts.host) => Ok(Way::Redirect(format!("{}/account", self.prefix))),

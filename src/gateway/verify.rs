@@ -7,9 +7,9 @@ mod front;
 use super::client::Peer;
 use super::decision::{Asked, Mode, Outcome, SignIn};
 use super::exchange::Facts;
+use super::identities::Introduction;
 use super::trace::Trace;
 use super::{Gateway, Passage, new_request_id, redirect, request_id};
-use crate::identity::Identity;
 use crate::metrics;
 use crate::policy::is_at_or_below;
 use crate::portal::error_page::Fault;
@@ -35,6 +35,7 @@ struct Answered {
     response: Response<Bytes>,
     decision: metrics::Decision,
     names_methods: bool,
+    takes_authorization: bool,
 }
 
 impl Gateway {
@@ -95,8 +96,12 @@ impl Gateway {
             trace.decided(&decision.judged);
         });
         let as_it_stands = decision.counted();
+        let mut takes_authorization = false;
         let response = match decision.outcome {
-            Outcome::Pass(pass) => self.yes(pass.identity.as_deref()),
+            Outcome::Pass(pass) => {
+                takes_authorization = pass.takes_authorization;
+                self.yes(pass.identity.as_ref())
+            }
             Outcome::SignIn(sign_in) => self.to_login(told, sign_in),
             Outcome::Refuse(fault) => self.refuse_front(&fault, told.headers, told.request_id).response,
         };
@@ -105,7 +110,7 @@ impl Gateway {
             status if status.is_success() || status.is_redirection() => as_it_stands,
             status => metrics::Decision::refused_with(status),
         };
-        Answered { response, decision: decision_told, names_methods: decision.names_methods }
+        Answered { response, decision: decision_told, names_methods: decision.names_methods, takes_authorization }
     }
 
     /// The route of the request asked about. What we do not serve, the proxy would refuse with several statuses; fronts
@@ -131,11 +136,11 @@ impl Gateway {
 
     /// Every identity header, empty where nothing is known: some fronts replace only what they are given, and would leave
     /// the client's own.
-    fn yes(&self, identity: Option<&Identity>) -> Response<Bytes> {
+    fn yes(&self, identity: Option<&Introduction>) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for (name, value) in self.0.nobody.headers().chain(identity.into_iter().flat_map(Identity::headers)) {
+        for (name, value) in self.0.nobody.headers().chain(identity.into_iter().flat_map(Introduction::headers)) {
             if let Ok(name) = HeaderName::from_bytes(name) {
                 headers.insert(name, value.clone());
             }
@@ -166,6 +171,7 @@ impl Gateway {
 
     fn refuse_front(&self, fault: &Fault, headers: &HeaderMap, request_id: &str) -> Answered {
         let decision = metrics::Decision::refused_with(fault.status());
-        Answered { response: self.0.front_error_pages.render(fault, headers, request_id), decision, names_methods: false }
+        let response = self.0.front_error_pages.render(fault, headers, request_id);
+        Answered { response, decision, names_methods: false, takes_authorization: false }
     }
 }

@@ -1,6 +1,7 @@
 //! Which header names speak of identity, ours and the peers', and how names are compared.
 
-use super::Values;
+use super::{Values, in_title_case};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use std::collections::HashSet;
 
@@ -17,7 +18,7 @@ pub struct IdentityHeaders {
     pub name: HeaderName,
     /// Groups, separated by commas.
     pub groups: HeaderName,
-    /// Signed assertion; stripped from what clients send, never written by this version.
+    /// Signed assertion; `None` where none is written.
     pub assertion: Option<HeaderName>,
     /// Other families of names to write.
     pub also: Vec<AlsoHeaders>,
@@ -71,6 +72,12 @@ impl AlsoHeaders {
 }
 
 impl IdentityHeaders {
+    /// The assertion's name as it is written by custom.
+    #[must_use]
+    pub fn assertion_title(&self) -> Option<Bytes> {
+        self.assertion.as_ref().map(in_title_case)
+    }
+
     /// The names configured for our own headers.
     pub(super) fn names(&self) -> impl Iterator<Item = &HeaderName> {
         [&self.user, &self.id, &self.email, &self.name, &self.groups].into_iter().chain(&self.assertion)

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::config::Settings;
 use crate::host::Host;
 use crate::session::{Session, SessionUser};
+use crate::token::RefreshToken;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -58,6 +59,22 @@ pub(crate) fn session(username: &str) -> Session {
         client: None,
         user_agent: String::new(),
         confirmed_at: Some(Timestamp(0)),
+    }
+}
+
+/// A program that signed in at the epoch, for a week.
+pub(crate) fn program(user_agent: &str) -> RefreshToken {
+    RefreshToken {
+        id: uuid::Uuid::from_u128(8),
+        account: AccountId(uuid::Uuid::nil()),
+        family: uuid::Uuid::from_u128(7),
+        predecessor: None,
+        generation: 1,
+        began_at: Timestamp(0),
+        issued_at: Timestamp(0),
+        expires_at: Timestamp(0).plus(7 * 24 * HOUR),
+        client: None,
+        user_agent: user_agent.into(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! One's own sessions: seeing and ending them (ASVS V7.5.2). A session is named by the beginning of the key that it is
-//! stored under, which opens nothing.
+//! Where one is signed in: seeing and ending one's own sessions, and programs, which hold refresh tokens (ASVS V7.5.2). A session is
+//! named by the beginning of the key that it is stored under, a program by its family of tokens; both open nothing.
 
 use super::{Profile, ProfileError};
 use crate::account::{Account, AccountId};
@@ -7,7 +7,9 @@ use crate::audit::{Action, Event, Outcome, Party};
 use crate::client::Client;
 use crate::metrics::SessionEnd;
 use crate::session::{Session, SessionKey};
+use crate::token::RefreshToken;
 use std::sync::Arc;
+use uuid::Uuid;
 
 impl Profile {
     /// The account's sessions, newest first.
@@ -18,6 +20,14 @@ impl Profile {
         Ok(self.sessions.list(id, self.clock.now()).await?)
     }
 
+    /// The programs that are signed in for the account, newest first.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn programs(&self, account: &Account) -> Result<Vec<RefreshToken>, ProfileError> {
+        Ok(self.marks.programs(account, self.clock.now()).await?)
+    }
+
     /// Ends the one of the account's own sessions that has this name; `false` where there is none.
     ///
     /// # Errors
@@ -26,18 +36,31 @@ impl Profile {
         let sessions = self.sessions(account.id).await?;
         let Some((key, _)) = sessions.iter().find(|(key, _)| key.name() == name) else { return Ok(false) };
         let ended = self.sessions.end(key).await?;
-        self.metrics.sessions_ended(SessionEnd::Revoked, ended.into());
+        self.marks.metrics.sessions_ended(SessionEnd::Revoked, ended.into());
         self.note_revocation(account, "one", client);
         Ok(ended)
     }
 
-    /// Ends all of the account's sessions but the one that is used to do so; how many there were.
+    /// Signs out the account's program of this family; `false` where there is none.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub async fn end_program(&self, account: &Account, family: Uuid, client: &Client) -> Result<bool, ProfileError> {
+        let ended = self.marks.refresh_tokens.end(account.id, family).await?;
+        if ended {
+            self.note_revocation(account, "program", client);
+        }
+        Ok(ended)
+    }
+
+    /// Ends all of the account's sessions but the one that is used to do so, and signs out all its programs; how many there were.
     ///
     /// # Errors
     /// When the store failed.
     pub async fn end_other_sessions(&self, account: &Account, own: &SessionKey, client: &Client) -> Result<u64, ProfileError> {
         let ended = self.sessions.end_all(account.id, Some(own)).await?;
-        self.metrics.sessions_ended(SessionEnd::Revoked, ended);
+        self.marks.metrics.sessions_ended(SessionEnd::Revoked, ended);
+        let ended = ended + self.marks.refresh_tokens.end_all(account.id).await?;
         self.note_revocation(account, "all_others", client);
         Ok(ended)
     }

@@ -97,6 +97,17 @@ fn token_of(issued: &Issued) -> LinkToken {
     LinkToken::parse(token).unwrap()
 }
 
+/// S4.6, threats.md S04
+#[tokio::test]
+async fn a_new_password_by_a_link_signs_out_every_program() {
+    let site = Site::new().await;
+    let program = site.app.refresh_tokens.issue(&site.alice().await, &client()).await.unwrap();
+    let token = site.token().await;
+    site.reset(&token, NEW).await.unwrap();
+    assert!(site.app.refresh_tokens.renew(&program, &client()).await.is_err());
+    assert!(site.app.profile.programs(&site.alice().await).await.unwrap().is_empty());
+}
+
 /// S0.6, S2.5, S2.6
 #[tokio::test]
 async fn a_link_sets_the_password_ends_every_session_and_begins_one() {

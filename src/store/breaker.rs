@@ -77,7 +77,7 @@ impl Breaker {
         };
         match (closed, matches!(state.circuit, Circuit::Closed { .. })) {
             (true, false) => {
-                tracing::warn!(event = "store_down", store = self.store, "the store does not answer, calls are refused until it does")
+                tracing::warn!(event = "store_down", store = self.store, "the store does not answer, calls are refused until it does");
             }
             (false, true) => tracing::info!(event = "store_up", store = self.store, "the store answers again"),
             _ => {}

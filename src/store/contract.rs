@@ -6,9 +6,12 @@ mod counters;
 mod invitations;
 mod one_time;
 mod outbox;
+mod personal_tokens;
 mod races;
+mod refresh_tokens;
 mod remembered;
 mod search;
+mod signing_keys;
 
 use super::memory::MemorySessions;
 use super::mongo::server::MongoServer;
@@ -106,6 +109,7 @@ fn account(username: &str, email: &str) -> Account {
         locked_until: None,
         reset_requested_at: None,
         reset_requests: 0,
+        resets: 0,
         generation: 3,
         mark: None,
         created_at: Timestamp(1_700_000_000_123),

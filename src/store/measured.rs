@@ -1,5 +1,4 @@
-//! Every port once more: asks the adapter behind it, and measures how long that takes and how often it fails. What an
-//! adapter answers from memory is measured like what it asks a server for.
+//! Every port once more: asks the adapter behind it, and measures how long that takes and how often it fails.
 
 use super::{Charge, Counted, CounterStore, Limit, OneTimeStore, StoreError};
 use crate::account::{Account, AccountId, AccountStore, CreateError, Email, UpdateError, Username};
@@ -9,8 +8,11 @@ use crate::invitation::{Invitation, InvitationStore};
 use crate::mail::{OutboxStore, Queued};
 use crate::metrics::{Metrics, StoreMeter};
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
-use crate::token::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Rotation, SealedKey, SigningKeyStore};
+use crate::token::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Renewal, Rotation, SealedKey, SigningKeyStore};
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use std::future::ready;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -48,12 +50,23 @@ async fn measure<T, E: Failure>(meter: &StoreMeter, call: impl Future<Output = R
     answer
 }
 
+/// The same where an adapter may have the answer in memory. Then it is there at once, and no store was asked; every request
+/// comes by here.
+async fn measure_unless_at_hand<T, E: Failure>(meter: &StoreMeter, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let mut call = pin!(call);
+    match call.as_mut().now_or_never() {
+        Some(Ok(answer)) => Ok(answer),
+        Some(failure) => measure(meter, ready(failure)).await,
+        None => measure(meter, call).await,
+    }
+}
+
 /// Writes down a port once more, with a meter for each method that waits; `also` holds those that do not.
 macro_rules! measured {
     (
         $(#[$about:meta])*
         $name:ident: $port:ident as $label:literal {
-            $($method:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)+
+            $($method:ident($($argument:ident: $kind:ty),*) -> $answer:ty $(, by $measure:ident)?;)+
         }
         also { $($also:tt)* }
     ) => {
@@ -77,12 +90,14 @@ macro_rules! measured {
         #[async_trait]
         impl $port for $name {
             $(async fn $method(&self, $($argument: $kind),*) -> $answer {
-                measure(&self.$method, self.inner.$method($($argument),*)).await
+                measured!(@by $($measure)?)(&self.$method, self.inner.$method($($argument),*)).await
             })+
 
             $($also)*
         }
     };
+    (@by $measure:ident) => { $measure };
+    (@by) => { measure };
 }
 
 measured! {
@@ -106,7 +121,7 @@ measured! {
     /// Sessions, measured.
     MeasuredSessions: SessionStore as "sessions" {
         create(key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError>;
-        find(key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError>;
+        find(key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError>, by measure_unless_at_hand;
         find_expired(key: &SessionKey, now: Timestamp) -> Result<Option<AccountId>, StoreError>;
         rotate(old: &SessionKey, new: SessionKey, session: &Session) -> Result<bool, StoreError>;
         end(key: &SessionKey) -> Result<bool, StoreError>;
@@ -206,8 +221,7 @@ measured! {
     /// Refresh tokens, measured.
     MeasuredRefreshTokens: RefreshTokenStore as "refresh_tokens" {
         create(token: &RefreshToken, max_families: usize, now: Timestamp) -> Result<(), StoreError>;
-        find(account: AccountId, id: Uuid, now: Timestamp) -> Result<Option<RefreshToken>, StoreError>;
-        rotate(id: Uuid, successor: &RefreshToken, grace: Duration, now: Timestamp) -> Result<Rotation, StoreError>;
+        rotate(renewal: &Renewal, grace: Duration, now: Timestamp) -> Result<Rotation, StoreError>;
         end(account: AccountId, family: Uuid) -> Result<bool, StoreError>;
         end_all(account: AccountId) -> Result<u64, StoreError>;
         end_outdated(account: AccountId, generation: u64) -> Result<u64, StoreError>;
@@ -221,14 +235,62 @@ measured! {
     /// Personal tokens, measured.
     MeasuredPersonalTokens: PersonalTokenStore as "personal_tokens" {
         create(token: &PersonalToken, most: usize) -> Result<bool, StoreError>;
-        find(hash: &[u8; 32]) -> Result<Option<(PersonalToken, Account)>, StoreError>;
+        find(hashes: &[[u8; 32]]) -> Result<Option<(PersonalToken, Account)>, StoreError>;
         list(account: AccountId) -> Result<Vec<PersonalToken>, StoreError>;
         remove(account: AccountId, id: Uuid) -> Result<bool, StoreError>;
-        remove_all(account: AccountId) -> Result<u64, StoreError>;
     }
     also {
-        fn touch(&self, token: &PersonalToken, used: Timestamp) {
-            self.inner.touch(token, used);
+        fn touch(&self, token: &PersonalToken, hash: &[u8; 32], used: Timestamp) {
+            self.inner.touch(token, hash, used);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::AccountId;
+    use crate::fixture::{Fixture, PASSWORD};
+    use crate::metrics::CacheResult;
+    use crate::store::sqlite::{Database, SqliteSessions};
+    use std::time::Duration;
+
+    fn read(metrics: &Metrics, series: &str) -> u64 {
+        let text = metrics.export().unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("portcullis_{series} ")));
+        line.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
+    }
+
+    /// contract 8
+    #[tokio::test]
+    async fn what_memory_answers_is_no_call_to_a_store() {
+        let (folder, metrics) = (tempfile::tempdir().unwrap(), Metrics::new().unwrap());
+        let database = Database::open(&folder.path().join("test.db")).unwrap();
+        let sessions = SqliteSessions::new(database, Duration::from_mins(10)).counted_by(Arc::clone(&metrics));
+        let sessions = MeasuredSessions::over(Arc::new(sessions), &metrics).unwrap();
+        let fixture = Fixture::new();
+        fixture.add("alice").await;
+        let signed_in = fixture.sign_in("alice", PASSWORD).await.unwrap();
+        let (key, now) = (signed_in.id.key(), signed_in.session.created_at);
+        sessions.create(key, &signed_in.session, 9).await.unwrap();
+        for _ in 0..10 {
+            assert!(sessions.find(&key, now).await.unwrap().is_some());
+        }
+        assert_eq!(metrics.session_cache_total[CacheResult::Hit].get(), 10);
+        assert_eq!(read(&metrics, "store_duration_seconds_count{operation=\"find\",store=\"sessions\"}"), 0);
+        assert_eq!(read(&metrics, "store_duration_seconds_count{operation=\"create\",store=\"sessions\"}"), 1);
+    }
+
+    /// contract 8: a call that is refused at once, by a breaker, has failed like any other
+    #[tokio::test]
+    async fn a_failure_is_counted_however_soon_it_comes() {
+        let metrics = Metrics::new().unwrap();
+        let meter = metrics.store("sessions", "find").unwrap();
+        let refused = ready(Err::<(), _>(StoreError("it did not answer of late".to_owned())));
+        assert!(measure_unless_at_hand(&meter, refused).await.is_err());
+        assert!(measure(&meter, ready(Err::<AccountId, _>(UpdateError::Conflict))).await.is_err());
+        for (family, expected) in [("duration_seconds_count", 2), ("errors_total", 1)] {
+            assert_eq!(read(&metrics, &format!("store_{family}{{operation=\"find\",store=\"sessions\"}}")), expected);
         }
     }
 }

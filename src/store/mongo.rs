@@ -1,5 +1,5 @@
-//! The MongoDB adapter: accounts, letters, audit records and invitations. One document an account, so that every method of the port is one atomic operation of
-//! the server; no transactions, TTL indexes, change streams or partial indexes are asked for.
+//! The MongoDB adapter: accounts, letters, audit records, invitations, keys and tokens. One document an account, so that every
+//! method of the port is one atomic operation of the server; no transactions, TTL indexes, change streams or partial indexes are asked for.
 
 mod accounts;
 mod audit;
@@ -31,5 +31,6 @@ async fn make_indexes(database: mongodb::Database) -> Result<(), mongodb::error:
     accounts::make_indexes(&database).await?;
     audit::make_indexes(&database).await?;
     invitations::make_indexes(&database).await?;
+    signing_keys::make_indexes(&database).await?;
     outbox::make_indexes(&database).await
 }

@@ -6,11 +6,10 @@ use super::span::Recorded;
 use crate::config::OtlpCollector;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
@@ -27,7 +26,7 @@ const RETRY: Duration = Duration::from_secs(2);
 const FLUSH: Duration = Duration::from_secs(3);
 
 /// The sender; it has a thread to itself.
-pub struct Exporter {
+pub(super) struct Exporter {
     collector: OtlpCollector,
     queue: mpsc::Receiver<Recorded>,
     batch: Vec<Recorded>,
@@ -41,8 +40,8 @@ impl Exporter {
         Self { collector, queue, batch: Vec::new(), dropped, resource: otlp::resource(), failing: false }
     }
 
-    /// Sends until `stopped`, and then what is left, for a few seconds at most.
-    pub async fn run(mut self, mut stopped: impl Future<Output = ()> + Unpin) {
+    /// Sends until `stopped`, or until nobody can say so any more, and then what is left, for a few seconds at most.
+    pub(super) async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
         let mut client = match connection(&self.collector) {
             Ok(channel) => TraceServiceClient::new(channel),
             Err(error) => {
@@ -53,7 +52,7 @@ impl Exporter {
         loop {
             tokio::select! {
                 biased;
-                () = &mut stopped => break,
+                _ = &mut stopped => break,
                 () = self.round(&mut client) => {}
             }
         }

@@ -60,6 +60,11 @@ fn databases_are_known_to_the_stores_only() {
 }
 
 #[test]
+fn how_metrics_are_kept_is_known_to_them_only() {
+    only_in("prometheus", &["metrics"]);
+}
+
+#[test]
 fn the_environment_is_read_by_the_configuration_only() {
     only_in("env::var", &["config"]);
 }

@@ -10,14 +10,13 @@ use crate::support::gateway::PASSWORD;
 use crate::support::mongo_server::MongoServer;
 use crate::support::program::{Program, run};
 use crate::support::redis_server::RedisServer;
-use crate::support::within_patience;
+use crate::support::until;
 use client::{Claim, Client, Random, Site, can_sign_in};
 use rustix::process::Signal;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -146,10 +145,8 @@ impl Machines {
 
     /// Waits until so many operations are done, or a client has failed, which the test tells at its end.
     async fn wait_for(&self, operations: usize, clients: &[JoinHandle<Client>]) {
-        within_patience(&format!("{operations} operations"), async {
-            while self.site.acknowledged.load(Ordering::Relaxed) < operations && !clients.iter().any(JoinHandle::is_finished) {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
+        until(&format!("{operations} operations"), async || {
+            self.site.acknowledged.load(Ordering::Relaxed) >= operations || clients.iter().any(JoinHandle::is_finished)
         })
         .await;
     }
@@ -158,13 +155,8 @@ impl Machines {
     async fn recover(&self) {
         let origins = self.site.origins.lock().unwrap().clone();
         for origin in origins {
-            within_patience("recovery", async {
-                let body = json!({ "username": "nobody-at-all", "password": PASSWORD });
-                while ApiClient::new(&origin).post("/auth/login", &body).await.status != 401 {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            })
-            .await;
+            let body = json!({ "username": "nobody-at-all", "password": PASSWORD });
+            until("recovery", async || ApiClient::new(&origin).post("/auth/login", &body).await.status == 401).await;
         }
     }
 }

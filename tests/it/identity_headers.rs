@@ -96,8 +96,8 @@ async fn the_upstream_is_told_who_asks() {
     assert_eq!(head.header_values("x-user-name").len(), 1);
     let account = site.gateway.app().accounts.list(None, 1).await.unwrap().remove(0);
     assert_eq!(head.header_values("x-user-id"), [account.id.to_string()]);
-    assert_eq!(head.header("x-user-assertion"), None);
-    assert_eq!(taken_for(&head, &IDENTITY).len(), 5, "{head:?}");
+    assert_eq!(head.header_values("x-user-assertion").len(), 1);
+    assert_eq!(taken_for(&head, &IDENTITY).len(), 6, "{head:?}");
     assert_eq!(site.forwarded("/public/x", "").await.header_values("x-user"), ["ann"]);
 }
 
@@ -182,7 +182,7 @@ async fn a_connection_header_cannot_nominate_the_identity_away() {
             continue;
         }
         let head = site.upstream.last().head;
-        assert_eq!(taken_for(&head, &IDENTITY).len(), 5, "{nomination:?}: {head:?}");
+        assert_eq!(taken_for(&head, &IDENTITY).len(), 6, "{nomination:?}: {head:?}");
         assert_eq!((head.header("x-user"), head.header("host")), (Some("ann"), Some("app.test")), "{nomination:?}");
         assert_eq!(head.header("x-forwarded-for"), Some("127.0.0.1"), "{nomination:?}");
         assert_eq!(head.header("cookie"), None, "{nomination:?}");

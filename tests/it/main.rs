@@ -11,7 +11,11 @@ mod account_sessions;
 #[cfg(test)]
 mod admin_pages;
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod architecture;
+#[cfg(test)]
+mod assertions;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
@@ -51,7 +55,11 @@ mod logs;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod mongo_accounts;
+#[cfg(test)]
+mod monitoring;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
@@ -66,6 +74,8 @@ mod recovery;
 mod redirects;
 #[cfg(test)]
 mod redis_sessions;
+#[cfg(test)]
+mod refresh_tokens;
 #[cfg(test)]
 mod registration;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use crate::support::browser::Browser;
 use crate::support::gateway::{Builder, PASSWORD, TestGateway};
 use crate::support::mongo_server::MongoServer;
-use crate::support::within_patience;
+use crate::support::until;
 use futures_util::future::join_all;
 use portcullis::app::App;
 use portcullis::clock::SystemClock;
@@ -97,12 +97,7 @@ async fn only_accounts_are_missing(gateway: &TestGateway, signed_in: &mut Browse
 }
 
 async fn is_whole_again(gateway: &TestGateway, signed_in: &mut Browser) {
-    within_patience("the gateway is ready again", async {
-        while readiness(gateway).await != 200 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await;
+    until("the gateway is ready again", async || readiness(gateway).await == 200).await;
     assert_eq!(signed_in.open("/auth/account").await.status, 200);
     gateway.browser().sign_in("/", "ann", PASSWORD).await;
 }

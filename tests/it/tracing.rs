@@ -124,7 +124,7 @@ async fn what_a_trusted_proxy_garbles_begins_a_new_trace() {
         assert!(!trace.eq_ignore_ascii_case(TRACE) && trace != "0".repeat(32), "{odd:?}: {trace}");
         assert_eq!(head.header("tracestate"), None, "{odd:?}");
     }
-    let head = forwarded(&gateway, &upstream, "/app/public", &format!("tracestate: a=b\r\n")).await;
+    let head = forwarded(&gateway, &upstream, "/app/public", "tracestate: a=b\r\n").await;
     assert_eq!(head.header("tracestate"), None, "what is of no trace");
 }
 

@@ -1,12 +1,12 @@
 //! Envoy's own protocol, `ext_authz` v3 over gRPC: the same question and answer as over HTTP. What Envoy lets an answer do
-//! beyond that is used to guard the application as the proxy does: forged headers and our cookies are taken away.
+//! beyond that is used to guard the application as the proxy does: forged headers, our cookies and our tokens are taken away.
 
 use super::Answered;
 use super::front::{Front, Original};
 use crate::address::{Address, Scheme};
 use crate::gateway::client::Peer;
 use crate::gateway::decision::Mode;
-use crate::gateway::exchange::Facts;
+use crate::gateway::exchange::{self, Facts};
 use crate::gateway::forward::without_own_cookies;
 use crate::gateway::trace::Trace;
 use crate::gateway::{CurrentGateway, Gateway, access_log, new_request_id};
@@ -19,7 +19,7 @@ use envoy_types::ext_authz::v3::pb::{
 };
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use envoy_types::pb::google::rpc;
-use http::header::{CONTENT_LENGTH, COOKIE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tonic::{Code, Request, Response, Status};
 
@@ -81,6 +81,7 @@ impl Answering {
     /// believed only where that peer is a trusted proxy, too.
     fn read(&self, http: &HttpRequest, headers: &HeaderMap, peer: Peer) -> Result<Facts, Fault> {
         let settings = &self.0.0.settings;
+        exchange::check_credentials(headers)?;
         let method = Method::from_bytes(http.method.as_bytes()).map_err(|_| Fault::BadRequest("The request has no usable method."))?;
         let scheme = Scheme::parse(http.scheme.as_bytes()).ok_or(Fault::BadRequest("The request has no usable scheme."))?;
         let address = Address::from_parts(scheme, http.host.as_bytes(), http.path.as_bytes()).map_err(Fault::BadRequest)?;
@@ -99,6 +100,9 @@ impl Answering {
             .filter(|name| !written.contains_key(*name) && self.0.0.strip.drops(name, true, answered.names_methods))
             .map(ToString::to_string)
             .collect();
+        if answered.takes_authorization {
+            headers_to_remove.push(AUTHORIZATION.to_string());
+        }
         match without_own_cookies(asked) {
             Some(kept) if kept.is_empty() => headers_to_remove.push(COOKIE.to_string()),
             Some(kept) => headers.push(overwrite(&COOKIE, &kept)),

@@ -1,4 +1,4 @@
-//! `{prefix}/account/sessions`: where one is signed in, and ending that (ASVS V7.5.2).
+//! `{prefix}/account/sessions`: where one is signed in, in browsers and in apps, and ending that (ASVS V7.5.2).
 
 use super::nav::{Here, Nav};
 use super::own::Own;
@@ -12,9 +12,11 @@ use crate::portal::moment::Moment;
 use crate::portal::submission::Fields;
 use crate::profile::ProfileError;
 use crate::session::{Session, SessionKey};
+use crate::token::RefreshToken;
 use axum::response::Response;
 use http::StatusCode;
 use std::net::IpAddr;
+use uuid::Uuid;
 
 #[derive(askama::Template)]
 #[template(path = "sessions.html")]
@@ -26,6 +28,7 @@ struct Page<'a> {
     problems: &'a Problems,
     username: &'a str,
     sessions: Vec<Row>,
+    apps: Vec<App>,
 }
 
 /// A session, as pages show it. Its id is with the browser alone; it is named by the beginning of its key.
@@ -38,6 +41,18 @@ pub(super) struct Row {
     pub(super) seen: Moment,
     /// Whether it is the one that the page is asked for in.
     pub(super) own: bool,
+}
+
+/// A program that holds a refresh token, as pages show it. It is named by its family of tokens, which opens nothing.
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) family: Uuid,
+    /// What it calls itself.
+    pub(super) name: String,
+    pub(super) address: Option<IpAddr>,
+    pub(super) since: Moment,
+    pub(super) renewed: Moment,
+    pub(super) ends: Moment,
 }
 
 /// Under the prefix.
@@ -56,12 +71,25 @@ impl Row {
     }
 }
 
+impl App {
+    pub(super) fn of(program: &RefreshToken, now: Timestamp) -> Self {
+        Self {
+            family: program.family,
+            name: browser::app_in_words(&program.user_agent),
+            address: program.client,
+            since: Moment::of(program.began_at),
+            renewed: Moment::ago(program.issued_at, now),
+            ends: Moment::of(program.expires_at),
+        }
+    }
+}
+
 /// `GET`: the sessions.
 pub(in crate::portal) async fn show(Own { call, account, .. }: Own) -> Response {
     listed(&call, &account, StatusCode::OK, &Problems::default()).await
 }
 
-/// `POST`: ends the session that `end` names, or all `others`.
+/// `POST`: ends the session that `end` names, the app that `app` names, or all `others`.
 pub(in crate::portal) async fn submit(Own { call, account, .. }: Own, fields: Fields) -> Response {
     if !call.is_genuine(&fields) {
         return listed(&call, &account, StatusCode::FORBIDDEN, &forged()).await;
@@ -77,6 +105,9 @@ pub(in crate::portal) async fn submit(Own { call, account, .. }: Own, fields: Fi
 
 async fn end(call: &Call, account: &Account, fields: &Fields) -> Result<(), ProfileError> {
     let (profile, client) = (&call.portal.app.profile, call.client());
+    if let Ok(family) = Uuid::try_parse(fields.text("app")) {
+        return profile.end_program(account, family, &client).await.map(|_| ());
+    }
     match (fields.text("end"), own_key(call)) {
         ("others", Some(own)) => profile.end_other_sessions(account, own, &client).await.map(|_| ()),
         // What ended a moment before has ended.
@@ -85,9 +116,10 @@ async fn end(call: &Call, account: &Account, fields: &Fields) -> Result<(), Prof
 }
 
 async fn listed(call: &Call, account: &Account, status: StatusCode, problems: &Problems) -> Response {
-    let sessions = match call.portal.app.profile.sessions(account.id).await {
-        Ok(sessions) => sessions,
-        Err(error) => return failed(call, &error),
+    let profile = &call.portal.app.profile;
+    let (sessions, programs) = match (profile.sessions(account.id).await, profile.programs(account).await) {
+        (Ok(sessions), Ok(programs)) => (sessions, programs),
+        (Err(error), _) | (_, Err(error)) => return failed(call, &error),
     };
     let (now, own) = (call.portal.app.clock.now(), own_key(call));
     let rows = sessions.iter().map(|(key, session)| Row { own: Some(key) == own, ..Row::of(key, session, now) });
@@ -101,6 +133,7 @@ async fn listed(call: &Call, account: &Account, status: StatusCode, problems: &P
         problems,
         username: account.username.as_str(),
         sessions,
+        apps: programs.iter().map(|program| App::of(program, now)).collect(),
     };
     call.page(status, &page)
 }
@@ -119,7 +152,7 @@ fn failed(call: &Call, error: &ProfileError) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::portal::testing::{HOSTILE, look, rendered, session};
+    use crate::portal::testing::{HOSTILE, look, program, rendered, session};
 
     fn row(own: bool) -> Row {
         let hostile = Session { user_agent: HOSTILE.to_owned(), ..session("alice") };
@@ -131,11 +164,15 @@ mod tests {
     fn a_session_is_shown_in_words_and_only_others_can_be_ended() {
         let (look, problems) = (look(), forged());
         let sessions = vec![row(true), row(false)];
+        let apps = vec![App::of(&program(HOSTILE), Timestamp(60_000))];
         let nav = Nav::sample(Here::Sessions);
-        let page = Page { look: &look, nav, csrf: "token".into(), notice: Some("x"), problems: &problems, username: HOSTILE, sessions };
+        let page =
+            Page { look: &look, nav, csrf: "token".into(), notice: Some("x"), problems: &problems, username: HOSTILE, sessions, apps };
         let html = rendered("sessions", &page);
         assert_eq!(html.matches("This device").count(), 1);
         assert_eq!(html.matches(r#"name="end" value="abababababababab""#).count(), 1);
+        assert_eq!(html.matches(r#"name="app" value="00000000-0000-0000-0000-000000000007""#).count(), 1);
+        assert!(html.contains("Unknown app") && html.contains("8 January 1970"), "{html}");
         assert!(html.contains("Unknown browser") && html.contains("1 minute ago") && !html.contains(&"ab".repeat(9)), "{html}");
     }
 }

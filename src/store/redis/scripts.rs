@@ -22,6 +22,11 @@ scripts! {
     COUNT = "count.lua";
     GIVE_BACK = "give_back.lua";
     CLEAR = "clear.lua";
+    CREATE_FAMILY = "families.lua" "create_family.lua";
+    ROTATE_TOKEN = "families.lua" "rotate_token.lua";
+    END_FAMILY = "families.lua" "end_family.lua";
+    END_FAMILIES = "families.lua" "end_families.lua";
+    LIST_FAMILIES = "families.lua" "list_families.lua";
 }
 
 /// Sent whole each time, since nobody waits for the answer that the server has forgotten it.

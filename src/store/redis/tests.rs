@@ -2,12 +2,14 @@
 //! contract suite.
 
 mod crash;
+mod refresh_tokens;
 
 use super::testing::{PATIENCE, RedisServer, address, link, link_to, prefix};
-use super::{Link, RedisSessions};
+use super::{Link, RedisRefreshTokens, RedisSessions};
 use crate::account::AccountId;
 use crate::clock::{Clock as _, Stopwatch, SystemClock, Timestamp};
 use crate::session::{Session, SessionId, SessionKey, SessionStore as _, SessionUser};
+use crate::token::{RefreshToken, RefreshTokenStore as _, Rotation};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -238,8 +240,24 @@ async fn the_documented_access_list_is_enough() {
     assert_eq!(sessions.end_all(session.user.id, Some(&SessionKey([4; 32]))).await.unwrap(), 1);
     sessions.purge(Timestamp(i64::MAX)).await.unwrap();
     assert_eq!(sessions.count(now).await.unwrap(), 0);
+    check_refresh_tokens(RedisRefreshTokens::new(Arc::clone(&link), "portcullis:")).await;
     let elsewhere = RedisSessions::new(link, "other:");
     assert!(elsewhere.find(&KEY, now).await.is_err(), "and no more than enough");
+}
+
+/// Every script of refresh tokens.
+async fn check_refresh_tokens(tokens: RedisRefreshTokens) {
+    let now = SystemClock.now();
+    let (one, other) = (refresh_tokens::token(now), refresh_tokens::token(now));
+    let other = RefreshToken { account: one.account, ..other };
+    for token in [&one, &other] {
+        tokens.create(token, 1, now).await.unwrap();
+    }
+    let renewal = refresh_tokens::renewal(&other);
+    assert_eq!(tokens.rotate(&renewal, Duration::from_mins(1), now).await.unwrap(), Rotation::Rotated);
+    assert_eq!(tokens.list(one.account, now).await.unwrap().len(), 1);
+    assert!(tokens.end(one.account, other.family).await.unwrap());
+    assert_eq!(tokens.end_outdated(one.account, 2).await.unwrap() + tokens.end_all(one.account).await.unwrap(), 0);
 }
 
 fn refusal(text: &str, patience: Duration) -> String {

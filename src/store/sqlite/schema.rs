@@ -114,6 +114,8 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX invitations_by_end ON invitations (expires_at);
 ",
     "
+    ALTER TABLE accounts ADD COLUMN resets INTEGER NOT NULL DEFAULT 0;
+
     CREATE TABLE signing_keys (
         id TEXT PRIMARY KEY NOT NULL,
         algorithm TEXT NOT NULL,
@@ -124,27 +126,26 @@ const MIGRATIONS: &[&str] = &[
         UNIQUE (algorithm, number)
     ) STRICT;
 
-    -- replaced ones too, until their family ends
+    -- families, by their present tokens
     CREATE TABLE refresh_tokens (
         account BLOB NOT NULL,
-        id BLOB NOT NULL,
         family BLOB NOT NULL,
+        id BLOB NOT NULL,
+        predecessor BLOB,
         generation INTEGER NOT NULL,
         began_at INTEGER NOT NULL,
         issued_at INTEGER NOT NULL,
         expires_at INTEGER NOT NULL,
         client TEXT,
         user_agent TEXT NOT NULL,
-        replaced_at INTEGER,
-        successor BLOB,
-        PRIMARY KEY (account, id)
+        PRIMARY KEY (account, family)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX refresh_tokens_of_family ON refresh_tokens (account, family);
     CREATE INDEX refresh_tokens_by_end ON refresh_tokens (expires_at);
 
     CREATE TABLE personal_tokens (
         id BLOB PRIMARY KEY NOT NULL,
-        account BLOB NOT NULL,
+        account BLOB NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        resets INTEGER NOT NULL,
         hash BLOB NOT NULL UNIQUE,
         name TEXT NOT NULL,
         scope TEXT NOT NULL,

@@ -6,7 +6,7 @@ use crate::support::gateway::{Builder, TestGateway};
 use crate::support::mail_sink::MailSink;
 use crate::support::mailbox::Mailbox;
 use crate::support::program::{Finished, run_with};
-use crate::support::within_patience;
+use crate::support::{until, within_patience};
 use portcullis::mail::Letter;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -19,12 +19,7 @@ pub(super) fn sending_to(sink: &MailSink) -> Builder {
 
 /// Waits until something was said to the server.
 pub(super) async fn heard(sink: &MailSink, words: &str) {
-    within_patience(words, async {
-        while !sink.wire().contains(words) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until(words, async || sink.wire().contains(words)).await;
 }
 
 /// Moves the clock a little again and again until no letter waits.

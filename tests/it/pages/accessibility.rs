@@ -82,6 +82,13 @@ async fn start(upstream: &EchoUpstream) -> (TestGateway, Inspection) {
     (gateway, Inspection { browser, origin, problems: Vec::new() })
 }
 
+/// A program with a name as long as names are shown, signed in.
+async fn sign_in_app(gateway: &TestGateway, name: &str) {
+    let client = Client { user_agent: format!("{}/1", "a".repeat(32)), address: Some([0x20; 16].into()), ..Client::default() };
+    let account = gateway.app().administration.find(name).await.unwrap();
+    gateway.app().refresh_tokens.issue(&account, &client).await.unwrap();
+}
+
 /// The cookie of a browser that was sent on to `place` many times just now.
 fn rounds(place: &str) -> String {
     let now = SystemClock.now().0 / 1000;
@@ -127,7 +134,7 @@ async fn every_page_for_strangers_is_accessible() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_for_users_is_accessible() {
     let upstream = EchoUpstream::start().await;
-    let (_gateway, mut visit) = start(&upstream).await;
+    let (gateway, mut visit) = start(&upstream).await;
     visit.browser.open(&format!("{}/", visit.origin)).await;
     visit.send(&[("username", "ann"), ("password", PASSWORD)]).await;
     visit.inspect("sample").await;
@@ -143,6 +150,7 @@ async fn every_page_for_users_is_accessible() {
     visit.send(&[("current_password", "wrong"), ("password", "Another-horse-8-battery")]).await;
     assert_eq!(visit.title().await, "Error: Change password – Portcullis");
     visit.inspect("password-wrong").await;
+    sign_in_app(&gateway, "ann").await;
     visit.open("sessions", "/auth/account/sessions").await;
     visit.open("sessions-ended", "/auth/account/sessions?ended").await;
     visit.open("activity", "/auth/account/activity").await;
@@ -203,6 +211,7 @@ async fn every_page_for_administrators_is_accessible() {
     visit.browser.submit("form button").await;
     assert!(visit.title().await.starts_with("Error: "), "{}", visit.title().await);
     visit.inspect("user-wrong").await;
+    sign_in_app(&gateway, "ann").await;
     visit.open("all-sessions", "/auth/admin/sessions?user=ann").await;
     visit.open("all-activity", "/auth/admin/activity").await;
     visit.open("invitations", "/auth/admin/invitations").await;

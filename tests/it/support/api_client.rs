@@ -21,6 +21,11 @@ impl ApiClient {
         Self { agent: Agent::new(), authorization: None, origin: Url::parse(origin).unwrap() }
     }
 
+    /// The address of a path.
+    pub fn url(&self, address: &str) -> Url {
+        self.origin.join(address).unwrap()
+    }
+
     /// Asks for JSON.
     pub async fn get(&mut self, address: &str) -> Answer {
         self.send(Method::GET, address, None).await
@@ -33,7 +38,7 @@ impl ApiClient {
 
     /// Any method, with or without a JSON body.
     pub async fn send(&mut self, method: Method, address: &str, body: Option<&Value>) -> Answer {
-        let url = self.origin.join(address).unwrap();
+        let url = self.url(address);
         let mut headers = vec![("accept", "application/json")];
         if body.is_some() {
             headers.push(("content-type", "application/json"));

@@ -1,10 +1,9 @@
 //! The mails of a gateway whose `email.transport` is `file:mails`, read as a mail program reads them.
 
 use super::gateway::{Builder, TestGateway};
-use super::within_patience;
+use super::until;
 use mail_parser::MessageParser;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The folder that mails are written to.
 pub struct Mailbox {
@@ -45,17 +44,20 @@ impl Mailbox {
 
     /// The oldest mail that was not read yet; waits for it.
     pub async fn next(&mut self) -> ReceivedMail {
-        within_patience("a mail", async {
-            loop {
-                if let Some(path) = self.files().into_iter().find(|path| !self.read.contains(path)) {
-                    let mail = ReceivedMail::parse(std::fs::read(&path).unwrap());
-                    self.read.push(path);
-                    return mail;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+        let mut found = None;
+        until("a mail comes", async || {
+            found = self.unread().next();
+            found.is_some()
         })
-        .await
+        .await;
+        let path = found.unwrap();
+        let mail = ReceivedMail::parse(std::fs::read(&path).unwrap());
+        self.read.push(path);
+        mail
+    }
+
+    fn unread(&self) -> impl Iterator<Item = PathBuf> {
+        self.files().into_iter().filter(|path| !self.read.contains(path))
     }
 
     /// The oldest mail to this address that was not read yet; skips others.
@@ -70,15 +72,15 @@ impl Mailbox {
 
     /// All mails that were not read yet, once the gateway has no letter left to send: to see that none was written.
     pub async fn rest(&mut self, gateway: &TestGateway) -> Vec<ReceivedMail> {
-        within_patience("all letters to be sent", async {
-            while gateway.app().outbox.depth().await.unwrap() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
-        let unread: Vec<_> = self.files().into_iter().filter(|path| !self.read.contains(path)).collect();
+        until("all letters are sent", async || gateway.app().outbox.depth().await.unwrap() == 0).await;
+        let unread: Vec<_> = self.unread().collect();
         self.read.extend(unread.iter().cloned());
         unread.iter().map(|path| ReceivedMail::parse(std::fs::read(path).unwrap())).collect()
+    }
+
+    /// How many mails have arrived, read or not.
+    pub fn count(&self) -> usize {
+        self.files().len()
     }
 
     /// Oldest first.

@@ -6,11 +6,12 @@ use crate::administration::AdministrationError;
 use crate::portal::assets::Look;
 use crate::portal::error_page::Fault;
 use crate::portal::pages::nav::{Here, Nav};
-use crate::portal::pages::sessions::Row;
+use crate::portal::pages::sessions::{App, Row};
 use crate::portal::pages::{Problems, forged};
 use crate::portal::submission::Fields;
 use axum::response::Response;
 use http::StatusCode;
+use uuid::Uuid;
 
 #[derive(askama::Template)]
 #[template(path = "admin/sessions.html")]
@@ -32,6 +33,7 @@ struct Found {
     id: String,
     username: String,
     sessions: Vec<Row>,
+    apps: Vec<App>,
 }
 
 /// `GET`: the sessions of the account `user`, where it names one.
@@ -40,7 +42,7 @@ pub(in crate::portal) async fn show(admin: Admin) -> Response {
     listed(&admin, query, StatusCode::OK, &Problems::default()).await
 }
 
-/// `POST`: ends the session of `user` that `end` names, or `all`.
+/// `POST`: ends the session of `user` that `end` names, the app that `app` names, or `all`.
 pub(in crate::portal) async fn submit(admin: Admin, fields: Fields) -> Response {
     let query = fields.text("user").trim();
     if !admin.call.is_genuine(&fields) {
@@ -68,6 +70,9 @@ pub(in crate::portal) async fn submit(admin: Admin, fields: Fields) -> Response 
 
 async fn end(admin: &Admin, account: &Account, fields: &Fields) -> Result<(), AdministrationError> {
     let (administration, id) = (&admin.administration, account.id.to_string());
+    if let Ok(family) = Uuid::try_parse(fields.text("app")) {
+        return administration.end_program(&id, family).await.map(|_| ());
+    }
     let name = fields.text("end");
     if name == "all" {
         return administration.end_sessions(&id).await.map(|_| ());
@@ -113,14 +118,15 @@ async fn find(admin: &Admin, query: &str) -> Result<Option<Found>, Administratio
     let (id, now) = (account.id.to_string(), admin.call.portal.app.clock.now());
     let sessions = admin.administration.sessions(&id).await?;
     let sessions = sessions.iter().map(|(key, session)| Row::of(key, session, now)).collect();
-    Ok(Some(Found { id, username: account.username.as_str().to_owned(), sessions }))
+    let apps = admin.administration.programs(&id).await?.iter().map(|program| App::of(program, now)).collect();
+    Ok(Some(Found { id, username: account.username.as_str().to_owned(), sessions, apps }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::portal::testing::{HOSTILE, look, rendered, session};
+    use crate::portal::testing::{HOSTILE, look, program, rendered, session};
     use crate::session::{Session, SessionKey};
 
     /// threats.md I07
@@ -129,10 +135,16 @@ mod tests {
         let (look, problems) = (look(), forged());
         let hostile = Session { user_agent: HOSTILE.to_owned(), ..session("alice") };
         let sessions = vec![Row::of(&SessionKey([1; 32]), &hostile, Timestamp(0))];
-        let found = Some(Found { id: "1".to_owned(), username: HOSTILE.to_owned(), sessions });
+        let found = Some(Found {
+            id: "1".to_owned(),
+            username: HOSTILE.to_owned(),
+            sessions,
+            apps: vec![App::of(&program(HOSTILE), Timestamp(0))],
+        });
         let nav = Nav::sample(Here::AllSessions);
         let page = Page { look: &look, nav, csrf: "token".into(), notice: None, problems: &problems, query: HOSTILE, count: 1, found };
         let html = rendered("admin sessions", &page);
+        assert!(html.contains(r#"name="app" value="00000000-0000-0000-0000-000000000007""#), "{html}");
         assert!(html.contains(r#"name="end" value="0101010101010101""#) && html.contains(r#"name="end" value="all""#), "{html}");
     }
 }
