@@ -73,6 +73,9 @@ pub struct Account {
     /// How often a password reset was asked for since the password last changed. A reset link names the number that
     /// it was made at, so that a newer request ends the older links.
     pub reset_requests: u32,
+    /// How often the password was set by somebody who did not know it: by a reset link, or by an operator. Personal tokens name
+    /// the number that they were made at, so that whoever had the account before has none of them left.
+    pub resets: u64,
     /// Raised by everything that must end what was issued before: lock, password change, reset.
     pub generation: u64,
     /// What the account's sessions still have to learn (see [`SessionMark`]).

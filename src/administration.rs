@@ -133,6 +133,7 @@ impl Administration {
             locked_until: None,
             reset_requested_at: None,
             reset_requests: 0,
+            resets: 0,
             generation: 1,
             mark: None,
             created_at: now,
@@ -156,6 +157,7 @@ impl Administration {
         let change = |account: &mut Account| {
             account.password = hash.clone();
             account.generation += 1;
+            account.resets += 1;
             account.reset_requests = 0;
             account.locked_until = None;
             Ok(())
@@ -164,7 +166,7 @@ impl Administration {
         self.lockout.lift(account.id).await?;
         let letter = Letter::PasswordChanged { account: account.id, asked: self.asked() };
         if let Err(error) = self.outbox.post(&letter).await {
-            tracing::error!(%error, account = %account.id, "a password was set and its owner cannot be told by mail");
+            tracing::error!(event = "mail_not_posted", %error, account = %account.id, "a password was set and its owner cannot be told by mail");
         }
         Ok(carried)
     }

@@ -5,13 +5,14 @@
 mod background;
 mod parts;
 pub mod reach;
+mod scrape;
 mod secret;
 
 use crate::account::{AccountStore, Hasher};
 use crate::administration::Administration;
 use crate::audit::{Audit, AuditStore};
 use crate::clock::SharedClock;
-use crate::config::{MailTransport, RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
+use crate::config::{HashAlgorithm, MailTransport, RedisAddress, Secret, SessionStoreKind, Settings, UserStore};
 use crate::email_confirmation::EmailConfirmation;
 use crate::invitation::{InvitationStore, Invitations};
 use crate::link_token::LinkTokens;
@@ -20,6 +21,7 @@ use crate::login::Login;
 use crate::mail::{
     CatcherTransport, Delivery, FileTransport, LogTransport, MailCatcher, Outbox, OutboxStore, SmtpTransport, Transport, Writer,
 };
+use crate::metrics::Metrics;
 use crate::parked_forms::{ParkedForms, SENDER_KNOWN_FOR};
 use crate::profile::Profile;
 use crate::recovery::Recovery;
@@ -27,6 +29,10 @@ use crate::registration::Registration;
 use crate::sealing::Sealer;
 use crate::session::{CookieKey, SessionStore};
 use crate::session_marks::SessionMarks;
+use crate::store::measured::{
+    MeasuredAccounts, MeasuredAudit, MeasuredCounters, MeasuredInvitations, MeasuredOneTime, MeasuredOutbox, MeasuredPersonalTokens,
+    MeasuredRefreshTokens, MeasuredSessions, MeasuredSigningKeys,
+};
 use crate::store::memory::{MemoryCounters, MemoryOneTime, MemoryRefreshTokens, MemorySessions};
 use crate::store::mongo::{MongoAccounts, MongoAudit, MongoDatabase, MongoInvitations, MongoOutbox, MongoPersonalTokens, MongoSigningKeys};
 use crate::store::redis::{Link, RedisCounters, RedisOneTime, RedisRefreshTokens, RedisSessions};
@@ -35,17 +41,19 @@ use crate::store::sqlite::{
     SqliteRefreshTokens, SqliteSessions, SqliteSigningKeys,
 };
 use crate::store::{CounterStore, OneTimeStore, StoreError};
+use crate::telemetry::Telemetry;
 use crate::throttle::{CounterKeys, Throttle};
 use crate::token::{
     AccessTokens, Assertions, Bearers, PersonalTokenStore, PersonalTokens, RefreshTokenStore, RefreshTokens, SigningKeyStore, SigningKeys,
 };
-use background::{Background, Work};
+use crate::token_login::TokenLogin;
+use background::{Beside, Work};
 use parts::Parts;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Everything a gateway or a command needs. Dropping it ends its threads and closes its stores.
+/// Everything a gateway or a command needs. Dropping the last one over the same stores ends the threads and closes the stores.
 pub struct App {
     /// As configured.
     pub settings: Arc<Settings>,
@@ -93,6 +101,8 @@ pub struct App {
     pub refresh_tokens: Arc<RefreshTokens>,
     /// What scripts present.
     pub personal_tokens: Arc<PersonalTokens>,
+    /// Signing in and out of programs.
+    pub token_login: Arc<TokenLogin>,
     /// Reading `Authorization`.
     pub bearers: Arc<Bearers>,
     /// What applications can verify.
@@ -107,7 +117,11 @@ pub struct App {
     pub delivery: Arc<Delivery>,
     /// Where the demo's mails are.
     pub mail_catcher: Option<Arc<MailCatcher>>,
-    background: Mutex<Vec<Background>>,
+    /// Where spans of requests are recorded.
+    pub telemetry: Telemetry,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
+    foundation: Foundation,
 }
 
 /// Why nothing could be opened: one sentence that says what to do.
@@ -159,21 +173,98 @@ impl App {
     }
 
     fn open_as(role: Role, settings: Arc<Settings>, clock: SharedClock) -> Result<Arc<Self>, OpenError> {
+        let metrics = Metrics::new().map_err(|error| OpenError(format!("cannot make the metrics: {error}")))?;
         let mut databases = Databases::default();
-        let UserStores { accounts, letters, audit, invitations, signing_keys, personal_tokens } =
-            open_user_stores(&settings.stores.users, &mut databases)?;
-        let SessionStores { sessions, counters, one_time, refresh_tokens } = open_session_stores(role, &settings, &mut databases)?;
-        let secret = secret::resolve(&settings.secret)?;
-        let hasher =
-            Hasher::start(settings.accounts.hash).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))?;
+        let users = open_user_stores(&settings.stores.users, &mut databases)?.measured_by(&metrics)?;
+        let sessions = open_session_stores(role, &settings, &mut databases, &metrics)?.measured_by(&metrics)?;
         let marks = SessionMarks {
-            accounts: Arc::clone(&accounts),
-            sessions: Arc::clone(&sessions),
-            refresh_tokens,
-            reaches_sessions: role == Role::Gateway || sessions.shared(),
+            accounts: Arc::clone(&users.accounts),
+            sessions: Arc::clone(&sessions.sessions),
+            refresh_tokens: Arc::clone(&sessions.refresh_tokens),
+            metrics: Arc::clone(&metrics),
+            reaches_sessions: role == Role::Gateway || sessions.sessions.shared(),
         };
-        let audit = Audit::start(audit, Arc::clone(&clock));
+        let audit = Audit::start(Arc::clone(&users.audit), Arc::clone(&clock), Arc::clone(&metrics));
         let audit = Arc::new(audit.map_err(|error| OpenError(format!("cannot start a thread for audit records: {error}")))?);
+        let secret = secret::resolve(&settings.secret)?;
+        let hasher = start_hasher(settings.accounts.hash, &metrics)?;
+        let telemetry = Telemetry::new(settings.tracing.otlp.as_ref(), Arc::clone(&clock));
+        let (scraping, beside) = (Arc::default(), Arc::default());
+        Ok(Foundation { clock, secret, users, sessions, hasher, marks, audit, telemetry, metrics, scraping, beside }.carry(settings))
+    }
+
+    /// The same stores and threads under other settings. What the settings say of those is not looked at: whoever calls has
+    /// kept it as it was ([`Settings::keep_what_is_fixed`]). This app goes on beside the new one, for those who began with it.
+    ///
+    /// # Errors
+    /// When the machine gives no thread.
+    pub fn reconfigured(&self, settings: Arc<Settings>) -> Result<Arc<Self>, OpenError> {
+        let hasher = if self.hasher.algorithm() == settings.accounts.hash {
+            self.hasher.clone()
+        } else {
+            start_hasher(settings.accounts.hash, &self.metrics)?
+        };
+        Ok(Foundation { hasher, ..self.foundation.clone() }.carry(settings))
+    }
+
+    /// Has what runs beside requests done by this app's settings: finishing marks, removing what has expired, sending mails.
+    /// Threads are started the first time, and end with the last app that shares them.
+    ///
+    /// # Errors
+    /// When the machine gives no thread.
+    pub fn start(&self) -> Result<(), OpenError> {
+        let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
+        self.foundation.beside.take_up(self.housekeeping(), Arc::clone(&self.delivery)).map_err(failed)?;
+        self.telemetry.start().map_err(failed)
+    }
+
+    /// What is to be done beside requests.
+    fn housekeeping(&self) -> Work {
+        Work {
+            marks: self.marks.clone(),
+            sessions: Arc::clone(&self.sessions),
+            refresh_tokens: Arc::clone(&self.marks.refresh_tokens),
+            counters: Arc::clone(&self.counters),
+            one_time: Arc::clone(&self.one_time),
+            invitations: Arc::clone(&self.invitations),
+            signing_keys: Arc::clone(&self.signing_keys),
+            audit: Arc::clone(&self.audit),
+            audit_retention: self.settings.audit.retention,
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    /// The name of a thread beside requests that has ended although nobody told it to.
+    #[must_use]
+    pub fn lost_thread(&self) -> Option<&'static str> {
+        self.foundation.beside.lost_thread()
+    }
+}
+
+/// What an app stands on, whatever its settings: stores, keys and threads.
+#[derive(Clone)]
+struct Foundation {
+    clock: SharedClock,
+    secret: Secret,
+    users: UserStores,
+    sessions: SessionStores,
+    hasher: Hasher,
+    marks: SessionMarks,
+    audit: Arc<Audit>,
+    telemetry: Telemetry,
+    metrics: Arc<Metrics>,
+    /// One scrape at a time asks the stores.
+    scraping: Arc<tokio::sync::Mutex<()>>,
+    beside: Arc<Beside>,
+}
+
+impl Foundation {
+    /// Puts the use cases together.
+    fn carry(self, settings: Arc<Settings>) -> Arc<App> {
+        let foundation = self.clone();
+        let Self { clock, secret, users, sessions, hasher, marks, audit, telemetry, metrics, .. } = self;
+        let UserStores { accounts, letters, audit: _, invitations, signing_keys, personal_tokens } = users;
+        let SessionStores { sessions, counters, one_time, refresh_tokens: _ } = sessions;
         let sealer = Sealer::derive(&secret, settings.secret_previous.as_ref());
         let outbox = Outbox::new(Arc::clone(&letters), Arc::clone(&clock), sealer.clone());
         let outbox = Arc::new(if settings.email.transport.is_some() { outbox } else { outbox.without_mail() });
@@ -185,9 +276,10 @@ impl App {
             outbox: Arc::clone(&outbox),
             audit: Arc::clone(&audit),
         });
-        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone()));
+        let throttle = Throttle::new(Arc::clone(&lockout), settings.rate_limit, settings.accounts.reset.clone(), Arc::clone(&metrics));
+        let throttle = Arc::new(throttle);
         let tokens = LinkTokens { store: Arc::clone(&one_time), clock: Arc::clone(&clock) };
-        let parts = Parts { settings, clock, accounts, sessions, marks, hasher, tokens, outbox, audit, lockout, throttle };
+        let parts = Parts { settings, clock, accounts, sessions, marks, hasher, tokens, outbox, audit, lockout, throttle, metrics };
 
         let (login, email_confirmation, invitations) = (parts.login(), parts.email_confirmation(), parts.invitations(invitations));
         let recovery = parts.recovery(&login);
@@ -211,15 +303,16 @@ impl App {
         };
         let parked_forms =
             ParkedForms { sessions: Arc::clone(&parts.sessions), store: Arc::clone(&one_time), clock: Arc::clone(&parts.clock) };
-        Ok(Arc::new(Self {
+        Arc::new(App {
             parked_forms: Arc::new(parked_forms),
             assertions: parts.assertions(&keys),
             bearers: Arc::new(bearers),
+            token_login: parts.token_login(&login, &access_tokens, &refresh_tokens),
             signing_keys: keys,
             access_tokens,
             refresh_tokens,
             personal_tokens,
-            delivery: Delivery::new(Arc::clone(&parts.outbox), writer, transport, Arc::clone(&parts.clock)),
+            delivery: Delivery::new(Arc::clone(&parts.outbox), writer, transport, Arc::clone(&parts.metrics)),
             cookie_key: CookieKey::derive(&secret, parts.settings.secret_previous.as_ref()),
             registration: parts.registration(&invitations, &email_confirmation),
             profile: parts.profile(),
@@ -242,36 +335,15 @@ impl App {
             throttle: parts.throttle,
             audit: parts.audit,
             outbox: parts.outbox,
-            background: Mutex::default(),
-        }))
+            telemetry,
+            metrics: parts.metrics,
+            foundation,
+        })
     }
+}
 
-    /// Starts what runs beside requests: finishing marks, removing expired sessions, sending mails. It ends with the app.
-    ///
-    /// # Errors
-    /// When the machine gives no thread.
-    pub fn start(&self) -> Result<(), OpenError> {
-        let failed = |error| OpenError(format!("cannot start a thread beside requests: {error}"));
-        let work = Work {
-            marks: self.marks.clone(),
-            sessions: Arc::clone(&self.sessions),
-            refresh_tokens: Arc::clone(&self.marks.refresh_tokens),
-            counters: Arc::clone(&self.counters),
-            one_time: Arc::clone(&self.one_time),
-            invitations: Arc::clone(&self.invitations),
-            signing_keys: Arc::clone(&self.signing_keys),
-            audit: Arc::clone(&self.audit),
-            audit_retention: self.settings.audit.retention,
-            clock: Arc::clone(&self.clock),
-        };
-        let housekeeping = Background::start("background", move |stopped| background::keep_house(work, stopped));
-        let delivery = Arc::clone(&self.delivery);
-        // On a thread of its own: a mail server that hangs keeps no mark waiting.
-        let sending = Background::start("mail", move |stopped| delivery.run(stopped));
-        let threads = vec![housekeeping.map_err(failed)?, sending.map_err(failed)?];
-        *self.background.lock().unwrap_or_else(PoisonError::into_inner) = threads;
-        Ok(())
-    }
+fn start_hasher(algorithm: HashAlgorithm, metrics: &Arc<Metrics>) -> Result<Hasher, OpenError> {
+    Hasher::start(algorithm, metrics).map_err(|error| OpenError(format!("cannot start a thread for passwords: {error}")))
 }
 
 /// One [`Database`] for each file, however many stores name it.
@@ -295,6 +367,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// What is kept where accounts are.
+#[derive(Clone)]
 struct UserStores {
     accounts: Arc<dyn AccountStore>,
     letters: Arc<dyn OutboxStore>,
@@ -305,11 +378,36 @@ struct UserStores {
 }
 
 /// What is kept where sessions are.
+#[derive(Clone)]
 struct SessionStores {
     sessions: Arc<dyn SessionStore>,
     counters: Arc<dyn CounterStore>,
     one_time: Arc<dyn OneTimeStore>,
     refresh_tokens: Arc<dyn RefreshTokenStore>,
+}
+
+impl UserStores {
+    fn measured_by(self, metrics: &Metrics) -> Result<Self, StoreError> {
+        Ok(Self {
+            accounts: MeasuredAccounts::over(self.accounts, metrics)?,
+            letters: MeasuredOutbox::over(self.letters, metrics)?,
+            audit: MeasuredAudit::over(self.audit, metrics)?,
+            invitations: MeasuredInvitations::over(self.invitations, metrics)?,
+            signing_keys: MeasuredSigningKeys::over(self.signing_keys, metrics)?,
+            personal_tokens: MeasuredPersonalTokens::over(self.personal_tokens, metrics)?,
+        })
+    }
+}
+
+impl SessionStores {
+    fn measured_by(self, metrics: &Metrics) -> Result<Self, StoreError> {
+        Ok(Self {
+            sessions: MeasuredSessions::over(self.sessions, metrics)?,
+            counters: MeasuredCounters::over(self.counters, metrics)?,
+            one_time: MeasuredOneTime::over(self.one_time, metrics)?,
+            refresh_tokens: MeasuredRefreshTokens::over(self.refresh_tokens, metrics)?,
+        })
+    }
 }
 
 fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserStores, StoreError> {
@@ -339,7 +437,12 @@ fn open_user_stores(kind: &UserStore, databases: &mut Databases) -> Result<UserS
     }
 }
 
-fn open_session_stores(role: Role, settings: &Settings, databases: &mut Databases) -> Result<SessionStores, StoreError> {
+fn open_session_stores(
+    role: Role,
+    settings: &Settings,
+    databases: &mut Databases,
+    metrics: &Arc<Metrics>,
+) -> Result<SessionStores, StoreError> {
     let remembered = if settings.routes.iter().any(|route| route.park_forms) { SENDER_KNOWN_FOR } else { Duration::ZERO };
     match &settings.stores.sessions {
         SessionStoreKind::Memory => Ok(SessionStores {
@@ -350,8 +453,9 @@ fn open_session_stores(role: Role, settings: &Settings, databases: &mut Database
         }),
         SessionStoreKind::Sqlite(path) => {
             let database = databases.open(path)?;
+            let sessions = SqliteSessions::new(Arc::clone(&database), settings.sessions.cache).counted_by(Arc::clone(metrics));
             Ok(SessionStores {
-                sessions: Arc::new(SqliteSessions::new(Arc::clone(&database), settings.sessions.cache).remembering(remembered)),
+                sessions: Arc::new(sessions.remembering(remembered)),
                 counters: Arc::new(SqliteCounters::new(Arc::clone(&database))),
                 one_time: Arc::new(SqliteOneTime::new(Arc::clone(&database))),
                 refresh_tokens: Arc::new(SqliteRefreshTokens::new(database)),
@@ -390,124 +494,4 @@ fn caught_by(catcher: &Arc<MailCatcher>, clock: &SharedClock) -> Arc<dyn Transpo
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::account::Password;
-    use crate::administration::{AddedAccount, AdministrationError};
-    use crate::clock::{Stopwatch, SystemClock};
-    use crate::config::StoreSettings;
-    use crate::fixture::{PASSWORD, attempt, password, settings};
-    use crate::session::SessionKey;
-    use crate::store::mongo::MongoUrl;
-    use crate::store::mongo::server::MongoServer;
-
-    fn open(settings: &Arc<Settings>) -> Arc<App> {
-        App::open(Arc::clone(settings), Arc::new(SystemClock)).unwrap()
-    }
-
-    fn kinds(folder: &Path) -> [SessionStoreKind; 4] {
-        let sqlite = |name| SessionStoreKind::Sqlite(folder.join(name));
-        let redis = SessionStoreKind::Redis(Box::new(crate::store::redis::testing::shared_address()));
-        [SessionStoreKind::Memory, sqlite("portcullis.db"), sqlite("sessions.db"), redis]
-    }
-
-    async fn gone_within_a_second(gateway: &App, key: &SessionKey, what: &str) {
-        let begun = Stopwatch::start();
-        while gateway.sessions.find(key, gateway.clock.now()).await.unwrap().is_some() {
-            assert!(begun.elapsed() < Duration::from_secs(1), "{what}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    async fn add(app: &App, username: &str, password: Password) {
-        let email = format!("{username}@example.com");
-        app.administration.add(AddedAccount { username: username.to_owned(), email, groups: vec![], password }).await.unwrap();
-    }
-
-    fn with_users_in_mongodb(settings: &Settings) -> Arc<Settings> {
-        let users = UserStore::Mongo(MongoUrl::parse(&MongoServer::fresh_database()).unwrap());
-        let stores = StoreSettings { users, ..settings.stores.clone() };
-        Arc::new(Settings { stores, ..settings.clone() })
-    }
-
-    /// contract 3.9, threats.md V7.4.2
-    #[tokio::test]
-    async fn a_change_by_a_command_holds_in_a_running_gateway_within_a_second_on_every_store() {
-        let folder = tempfile::tempdir().unwrap();
-        for (number, kind) in kinds(folder.path()).into_iter().enumerate() {
-            let embedded = settings(folder.path(), kind);
-            changes_by_a_command_hold(&embedded, &format!("{number}")).await;
-            changes_by_a_command_hold(&with_users_in_mongodb(&embedded), &format!("{number}-mongodb")).await;
-        }
-    }
-
-    async fn changes_by_a_command_hold(settings: &Arc<Settings>, case: &str) {
-        let gateway = open(settings);
-        gateway.start().unwrap();
-        let (alice, bob) = (format!("alice{case}"), format!("bob{case}"));
-        for name in [&alice, &bob] {
-            add(&gateway, name, password(PASSWORD)).await;
-        }
-        let command = App::open_for_command(Arc::clone(settings), Arc::new(SystemClock)).unwrap();
-        let key = gateway.login.sign_in(attempt(&alice, PASSWORD)).await.unwrap().id.key();
-        command.administration.lock(&alice).await.unwrap();
-        gone_within_a_second(&gateway, &key, &format!("a lock on store {case}")).await;
-        let key = gateway.login.sign_in(attempt(&bob, PASSWORD)).await.unwrap().id.key();
-        match command.administration.end_sessions(&bob).await {
-            Ok(ended) => {
-                assert_eq!(ended, 1);
-                gone_within_a_second(&gateway, &key, &format!("a revocation on store {case}")).await;
-            }
-            Err(AdministrationError::OutOfReach) => assert!(!gateway.sessions.shared()),
-            Err(error) => panic!("{error}"),
-        }
-        if gateway.sessions.shared() {
-            command.administration.unlock(&alice).await.unwrap();
-            let key = gateway.login.sign_in(attempt(&alice, PASSWORD)).await.unwrap().id.key();
-            command.administration.set_groups(&alice, &["ops".to_owned()]).await.unwrap();
-            let begun = Stopwatch::start();
-            while gateway.sessions.find(&key, gateway.clock.now()).await.unwrap().unwrap().user.groups != ["ops"] {
-                assert!(begun.elapsed() < Duration::from_secs(1), "new groups on store {case}");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn stores_in_one_file_share_a_database_however_it_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut databases = Databases::default();
-        let one = databases.open(&folder.path().join("portcullis.db")).unwrap();
-        let other = databases.open(&folder.path().join("./portcullis.db")).unwrap();
-        assert!(Arc::ptr_eq(&one, &other));
-    }
-
-    #[tokio::test]
-    async fn cookies_and_sessions_outlive_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = settings(folder.path(), kinds(folder.path())[1].clone());
-        let before = open(&settings);
-        add(&before, "alice", password(PASSWORD)).await;
-        let cookie = before.cookie_key.seal(&before.login.sign_in(attempt("alice", PASSWORD)).await.unwrap().id);
-        drop(before);
-        let after = open(&settings);
-        let id = after.cookie_key.open(cookie.as_bytes()).unwrap();
-        assert!(after.sessions.find(&id.key(), after.clock.now()).await.unwrap().is_some());
-    }
-
-    #[tokio::test]
-    async fn many_are_opened_started_and_closed() {
-        let folder = tempfile::tempdir().unwrap();
-        for kind in kinds(folder.path()).iter().cycle().take(60) {
-            open(&settings(folder.path(), kind.clone())).start().unwrap();
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_opened_is_told_in_one_sentence() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("portcullis.secret"), "short").unwrap();
-        let refused = App::open(settings(folder.path(), SessionStoreKind::Memory), Arc::new(SystemClock)).err().unwrap();
-        assert!(refused.to_string().contains("is shorter than 32 bytes"));
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ pub use log::TARGET as LOG_TARGET;
 pub use store::{AuditStore, Filter};
 
 use crate::clock::{SharedClock, Timestamp};
+use crate::metrics::Metrics;
 use crate::store::StoreError;
 use sequence::Sequence;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use writer::Writer;
 pub struct Audit {
     store: Arc<dyn AuditStore>,
     clock: SharedClock,
+    metrics: Arc<Metrics>,
     sequence: Sequence,
     writer: Writer,
 }
@@ -29,13 +31,15 @@ impl Audit {
     ///
     /// # Errors
     /// When the machine gives no thread.
-    pub fn start(store: Arc<dyn AuditStore>, clock: SharedClock) -> std::io::Result<Self> {
+    pub fn start(store: Arc<dyn AuditStore>, clock: SharedClock, metrics: Arc<Metrics>) -> std::io::Result<Self> {
         let writer = Writer::start(Arc::clone(&store))?;
-        Ok(Self { store, clock, sequence: Sequence::default(), writer })
+        Ok(Self { store, clock, metrics, sequence: Sequence::default(), writer })
     }
 
-    /// Records an event. It never fails and never waits: the log has it at once, the store soon.
+    /// Records an event. It never fails and never waits: the log and the metrics have it at once, the store
+    /// soon.
     pub fn record(&self, event: Event) {
+        self.metrics.record(&event);
         let now = self.clock.now();
         let record = event.into_record(self.sequence.next(now), now);
         log::write(&record);

@@ -16,6 +16,7 @@ mod secret;
 mod serve;
 pub mod session;
 mod snippet;
+pub mod token;
 pub mod user;
 
 pub use failure::Failure;
@@ -33,6 +34,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use token::TokenCommand;
 use user::UserCommand;
 
 /// A login in front of any application.
@@ -90,6 +92,13 @@ enum Command {
     Session {
         #[command(subcommand)]
         command: SessionCommand,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Make, see and revoke personal access tokens; USER is a name or an email
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -184,6 +193,11 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Session { command, config } => {
             let settings = config::load(&config.path())?.settings;
             write!(std::io::stdout(), "{}", session::run(command, settings)?)?;
+            Ok(())
+        }
+        Command::Token { command, config } => {
+            let settings = config::load(&config.path())?.settings;
+            write!(std::io::stdout(), "{}", token::run(command, settings)?)?;
             Ok(())
         }
         Command::Snippet { wanted, config } => {

@@ -13,6 +13,7 @@ mod environment;
 mod field;
 mod file;
 mod findings;
+mod fixed;
 mod headers;
 mod later;
 mod limits;
@@ -24,6 +25,7 @@ mod routes;
 mod secret;
 mod section;
 mod server;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -88,6 +90,8 @@ pub struct Settings {
     pub identity: IdentityHeaders,
     /// Logging.
     pub log: LogSettings,
+    /// Export of traces.
+    pub tracing: TracingSettings,
     /// Look of the pages.
     pub ui: UiSettings,
     /// The demo serves `localhost`, address literals and these hosts, whatever the routes say: a page elsewhere that
@@ -298,7 +302,7 @@ pub struct SessionSettings {
 }
 
 /// `secret`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// As configured.
     Given(Secret),
@@ -320,7 +324,7 @@ pub struct StoreSettings {
 }
 
 /// `stores.users`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserStore {
     /// A SQLite file.
     Sqlite(PathBuf),
@@ -329,7 +333,7 @@ pub enum UserStore {
 }
 
 /// `stores.sessions`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionStoreKind {
     /// In this process only.
     Memory,
@@ -582,6 +586,31 @@ pub struct LogSettings {
     pub level: tracing::Level,
     /// Whether every request is logged.
     pub access: bool,
+}
+
+/// `tracing`.
+#[derive(Clone, Debug, Default)]
+pub struct TracingSettings {
+    /// Where traces are sent; `None` sends none.
+    pub otlp: Option<OtlpCollector>,
+}
+
+/// A collector of traces that takes OTLP over gRPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtlpCollector {
+    /// Whether it speaks TLS.
+    pub https: bool,
+    /// Its name or address.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+}
+
+/// `http://host:port`.
+impl std::fmt::Display for OtlpCollector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}:{}", if self.https { "https" } else { "http" }, self.host, self.port)
+    }
 }
 
 /// `ui`.

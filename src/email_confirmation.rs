@@ -73,7 +73,7 @@ impl EmailConfirmation {
     /// signing in mails another one.
     pub async fn ask(&self, account: &Account, base: Option<&str>, client: &Client) {
         if let Err(error) = self.post_link(account.id, &account.email, base, client).await {
-            tracing::error!(%error, request = client.request_id, "a link to confirm an address is not mailed");
+            tracing::error!(event = "mail_not_posted", %error, "a link to confirm an address is not mailed");
         }
     }
 
@@ -179,7 +179,7 @@ impl EmailConfirmation {
         let asked = Asked::by(client, self.clock.now());
         let letter = Letter::EmailChanged { account: account.id, former: former.as_str().to_owned(), asked };
         if let Err(error) = self.outbox.post(&letter).await {
-            tracing::error!(%error, account = %account.id, request = client.request_id, "a former address is not told of its change");
+            tracing::error!(event = "mail_not_posted", %error, account = %account.id, "a former address is not told of its change");
         }
     }
 

@@ -16,6 +16,7 @@ use crate::link_token::LinkTokens;
 use crate::lockout::Lockout;
 use crate::login::{Attempt, Login, LoginError, SignedIn};
 use crate::mail::Outbox;
+use crate::metrics::Metrics;
 use crate::profile::Profile;
 use crate::registration::{NewAccount, Registration};
 use crate::sealing::Sealer;
@@ -103,22 +104,24 @@ impl Fixture {
         let sessions: Arc<dyn SessionStore> = Arc::<Overtaken>::clone(&overtaken);
         let manual = Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)));
         let clock: SharedClock = Arc::<ManualClock>::clone(&manual);
-        let audit = Arc::new(Audit::start(Arc::new(SqliteAudit::new(Arc::clone(&database))), Arc::clone(&clock)).unwrap());
+        let metrics = Metrics::new().unwrap();
+        let records = Arc::new(SqliteAudit::new(Arc::clone(&database)));
+        let audit = Arc::new(Audit::start(records, Arc::clone(&clock), Arc::clone(&metrics)).unwrap());
         let hasher = Hasher::start_patient(settings.hash);
-        let marks = marks(Arc::clone(&accounts), Arc::clone(&sessions));
+        let marks = SessionMarks {
+            accounts: Arc::clone(&accounts),
+            sessions: Arc::clone(&sessions),
+            refresh_tokens: Arc::new(MemoryRefreshTokens::default()),
+            metrics: Arc::clone(&metrics),
+            reaches_sessions: true,
+        };
         let tokens = LinkTokens { store: Arc::new(MemoryOneTime::default()), clock: Arc::clone(&clock) };
-        let sealer = Sealer::derive(&secret(), None);
-        let outbox = Arc::new(Outbox::new(Arc::new(SqliteOutbox::new(Arc::clone(&database))), Arc::clone(&clock), sealer));
+        let letters = Arc::new(SqliteOutbox::new(Arc::clone(&database)));
+        let outbox = Arc::new(Outbox::new(letters, Arc::clone(&clock), Sealer::derive(&secret(), None)));
         let all = whole(&settings, folder.path());
-        let lockout = Arc::new(Lockout {
-            counters: Arc::new(MemoryCounters::default()),
-            clock: Arc::clone(&clock),
-            settings: settings.lockout.clone(),
-            keys: CounterKeys::derive(&secret()),
-            outbox: Arc::clone(&outbox),
-            audit: Arc::clone(&audit),
-        });
-        let throttle = Arc::new(Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone()));
+        let lockout = lockout(&settings, &outbox, &audit, &clock);
+        let throttle = Throttle::new(Arc::clone(&lockout), rate_limit_settings(), settings.reset.clone(), Arc::clone(&metrics));
+        let throttle = Arc::new(throttle);
         let email_confirmation = Arc::new(EmailConfirmation {
             accounts: Arc::clone(&accounts),
             tokens,
@@ -131,7 +134,18 @@ impl Fixture {
             prefix: all.server.prefix.clone(),
             sends_mail: all.email.transport.is_some(),
         });
-        let refresh_tokens = RefreshTokens { verify_email: settings.verify_email, ..refresh_tokens(&database, &marks, &audit, &clock) };
+        let keys = Arc::new(SqliteSigningKeys::new(Arc::clone(&database)));
+        let keys = SigningKeys::new(keys, Sealer::derive(&secret(), None), Arc::clone(&clock), all.tokens.clone());
+        let refresh_tokens = Arc::new(RefreshTokens {
+            store: Arc::clone(&marks.refresh_tokens),
+            keys: Arc::new(keys),
+            accounts: Arc::clone(&accounts),
+            audit: Arc::clone(&audit),
+            clock: Arc::clone(&clock),
+            settings: all.tokens.clone(),
+            max_families: session_settings().max_per_user,
+            verify_email: settings.verify_email,
+        });
         let invitations = Arc::new(Invitations {
             store: Arc::new(SqliteInvitations::new(database)),
             accounts: Arc::clone(&accounts),
@@ -149,6 +163,7 @@ impl Fixture {
                 throttle: Arc::clone(&throttle),
                 outbox: Arc::clone(&outbox),
                 audit: Arc::clone(&audit),
+                metrics: Arc::clone(&metrics),
                 settings: session_settings(),
                 verify_email: settings.verify_email,
             }),
@@ -193,7 +208,7 @@ impl Fixture {
             sessions: overtaken,
             clock: manual,
             marks,
-            refresh_tokens: Arc::new(refresh_tokens),
+            refresh_tokens,
             _folder: folder,
         }
     }
@@ -226,28 +241,19 @@ impl Fixture {
     }
 }
 
-fn marks(accounts: Arc<dyn AccountStore>, sessions: Arc<dyn SessionStore>) -> SessionMarks {
-    SessionMarks { accounts, sessions, refresh_tokens: Arc::new(MemoryRefreshTokens::default()), reaches_sessions: true }
-}
-
 fn secret() -> Secret {
     Secret::new("a secret for tests, long enough for all".to_owned())
 }
 
-/// By the default settings.
-fn refresh_tokens(database: &Arc<Database>, marks: &SessionMarks, audit: &Arc<Audit>, clock: &SharedClock) -> RefreshTokens {
-    let settings = settings(Path::new("/nowhere"), SessionStoreKind::Memory).tokens.clone();
-    let keys = Arc::new(SqliteSigningKeys::new(Arc::clone(database)));
-    RefreshTokens {
-        store: Arc::clone(&marks.refresh_tokens),
-        keys: Arc::new(SigningKeys::new(keys, Sealer::derive(&secret(), None), Arc::clone(clock), settings.clone())),
-        accounts: Arc::clone(&marks.accounts),
-        audit: Arc::clone(audit),
+fn lockout(settings: &AccountSettings, outbox: &Arc<Outbox>, audit: &Arc<Audit>, clock: &SharedClock) -> Arc<Lockout> {
+    Arc::new(Lockout {
+        counters: Arc::new(MemoryCounters::default()),
         clock: Arc::clone(clock),
-        settings,
-        max_families: session_settings().max_per_user,
-        verify_email: false,
-    }
+        settings: settings.lockout.clone(),
+        keys: CounterKeys::derive(&secret()),
+        outbox: Arc::clone(outbox),
+        audit: Arc::clone(audit),
+    })
 }
 
 pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
@@ -345,7 +351,7 @@ impl SessionStore for Overtaken {
         self.inner.count(now).await
     }
 
-    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.inner.purge(now).await
     }
 

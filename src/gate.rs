@@ -3,9 +3,11 @@
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::policy::{Access, Caller, Destination, Policy, User, Verdict};
-use crate::portal::Presence;
-use crate::session::{CookieKey, SessionId, SessionKey, SessionStore};
+use crate::portal::error_page::Fault;
+use crate::portal::{Presence, Program};
+use crate::session::{CookieKey, SessionId, SessionKey, SessionStore, SessionUser};
 use crate::store::StoreError;
+use crate::token::{self, BearerKey, Bearers, Refusal};
 use http::HeaderMap;
 use http::header::COOKIE;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use std::time::Duration;
 /// Finds out who is there, and judges.
 pub struct Gate {
     sessions: Arc<dyn SessionStore>,
+    bearers: Arc<Bearers>,
     cookie_key: CookieKey,
     clock: SharedClock,
 }
@@ -37,19 +40,45 @@ pub struct Activity {
     noted: Timestamp,
 }
 
-impl Activity {
-    /// The session that is active.
+/// What an exchange was let through for, and may go on with no longer than that holds.
+#[derive(Clone, Debug)]
+pub enum Hold {
+    /// A session.
+    Session(SessionKey),
+    /// A token.
+    Bearer(BearerKey),
+}
+
+impl Hold {
+    /// Of whoever is there.
     #[must_use]
-    pub fn session(&self) -> SessionKey {
-        self.key
+    pub fn of(presence: &Presence) -> Option<Self> {
+        match presence {
+            Presence::Somebody { key, .. } => Some(Self::Session(*key)),
+            Presence::Program(program) => Some(Self::Bearer(program.bearer.key.clone())),
+            Presence::Nobody | Presence::Unknown | Presence::Refused(_) => None,
+        }
     }
 }
 
 impl Gate {
-    /// A gate over these sessions.
+    /// A gate over these sessions and tokens.
     #[must_use]
-    pub fn new(sessions: Arc<dyn SessionStore>, cookie_key: CookieKey, clock: SharedClock) -> Self {
-        Self { sessions, cookie_key, clock }
+    pub fn new(sessions: Arc<dyn SessionStore>, bearers: Arc<Bearers>, cookie_key: CookieKey, clock: SharedClock) -> Self {
+        Self { sessions, bearers, cookie_key, clock }
+    }
+
+    /// Who the request's `Authorization` speaks for; `None` where none of it is ours.
+    pub async fn program(&self, headers: &HeaderMap, destination: token::Destination<'_>) -> Option<Presence> {
+        let proven = match self.bearers.read(headers) {
+            Ok(None) => return None,
+            Ok(Some(credential)) => self.bearers.prove(&credential, destination).await,
+            Err(refusal) => Err(refusal),
+        };
+        Some(match proven {
+            Ok(bearer) => Presence::Program(Arc::new(Program { user: SessionUser::from(&bearer.account), bearer })),
+            Err(refusal) => Presence::Refused(fault(refusal)),
+        })
     }
 
     /// Who the request's session cookie, under this name, speaks for.
@@ -60,7 +89,7 @@ impl Gate {
             Ok(Some(session)) => Presence::Somebody { key, session },
             Ok(None) => Presence::Nobody,
             Err(error) => {
-                tracing::warn!(%error, "session store did not answer");
+                tracing::warn!(event = "store_failed", %error, "session store did not answer");
                 Presence::Unknown
             }
         }
@@ -90,31 +119,45 @@ impl Gate {
         }
     }
 
-    /// Whether the session has not ended yet.
+    /// Whether what an exchange was let through for still holds.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn is_alive(&self, key: &SessionKey) -> Result<bool, StoreError> {
-        self.sessions.find(key, self.clock.now()).await.map(|session| session.is_some())
+    pub async fn holds(&self, hold: &Hold) -> Result<bool, StoreError> {
+        match hold {
+            Hold::Session(key) => self.sessions.find(key, self.clock.now()).await.map(|session| session.is_some()),
+            Hold::Bearer(key) => self.bearers.is_alive(key).await,
+        }
     }
 
     /// Judges. Pure.
     #[must_use]
     pub fn judge(policy: &Policy, destination: &Destination<'_>, presence: &Presence) -> Judgement {
         let requirement = policy.requirement(destination);
-        let caller = match presence {
-            Presence::Nobody => Caller::Nobody,
-            Presence::Unknown => Caller::Untold,
-            Presence::Somebody { session, .. } => {
-                Caller::User(User { name: &session.user.username, groups: &session.user.groups, second_factor: false })
-            }
+        let caller = match (presence, presence.user()) {
+            (_, Some(user)) => Caller::User(User { name: &user.username, groups: &user.groups, second_factor: false }),
+            (Presence::Unknown, None) => Caller::Untold,
+            (_, None) => Caller::Nobody,
         };
         let verdict = match requirement.access {
             // No second factor can be given yet, so a rule that asks for one lets nobody in.
             Access::Mfa => Verdict::SecondFactor,
             Access::Public | Access::Authenticated | Access::Deny => requirement.verdict(&caller),
         };
-        Judgement { verdict, rule: requirement.rule, names_methods: requirement.names_methods }
+        let limited = matches!(presence, Presence::Program(program) if program.bearer.names_methods);
+        Judgement { verdict, rule: requirement.rule, names_methods: requirement.names_methods || limited }
+    }
+}
+
+/// How whoever presents a token that opens nothing is answered.
+fn fault(refusal: Refusal) -> Fault {
+    match refusal {
+        Refusal::Invalid => Fault::InvalidToken,
+        Refusal::OutOfScope => Fault::InsufficientScope,
+        Refusal::Unavailable(error) => {
+            tracing::warn!(%error, "a token could not be checked");
+            Fault::Unavailable { retry_after: 2 }
+        }
     }
 }
 

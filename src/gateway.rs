@@ -5,6 +5,7 @@ mod access_log;
 mod bridge;
 mod client;
 mod connection;
+mod current;
 mod decision;
 mod exchange;
 mod forward;
@@ -14,21 +15,29 @@ mod joined;
 mod parking;
 mod routes;
 mod session_watch;
+mod tally;
+mod trace;
 mod upstream;
 mod verify;
 
 pub use client::Peer;
 pub use connection::Connections;
+pub use current::CurrentGateway;
 pub use routes::{Routes, RoutesError, wants_sample};
 pub use verify::ExtAuthz;
 
 use crate::app::App;
-use crate::config::Settings;
+use crate::config::{ServerSettings, Settings};
 use crate::gate::{Activity, Gate};
 use crate::identity::Identity;
+use crate::logging;
+use crate::metrics::{self, Label as _, Metrics};
 use crate::parked_forms::ParkedForms;
+use crate::portal::cors::Cors;
 use crate::portal::error_page::{ErrorPages, Fault};
 use crate::portal::{Presence, Visit, headers};
+use crate::routing::{Credentials, is_api};
+use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use bytes::Bytes;
 use decision::{Asked, Mode, Outcome};
@@ -45,11 +54,13 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use routes::{Own, Way};
 use std::sync::Arc;
 use std::time::Instant;
+use tally::Tally;
+use trace::{Ending, Trace};
 pub use upstream::Pool;
 use upstream::Server;
 use verify::Question;
 
-/// What every request needs; made once, shared by all connections.
+/// What every request needs; made once for a configuration, shared by all connections.
 #[derive(Clone)]
 pub struct Gateway(Arc<Parts>);
 
@@ -59,6 +70,7 @@ struct Parts {
     parked_forms: Arc<ParkedForms>,
     routes: Routes,
     portal: axum::Router,
+    cors: Option<Cors>,
     error_pages: ErrorPages,
     /// For answers that a front proxy passes on.
     front_error_pages: ErrorPages,
@@ -67,15 +79,20 @@ struct Parts {
     nobody: Identity,
     hsts: Option<HeaderValue>,
     allow: Option<HeaderValue>,
+    telemetry: Telemetry,
+    metrics: Arc<Metrics>,
 }
 
 /// One request on its way: what is known of it so far.
 pub struct Passage {
+    /// The one that it began with, to its end.
+    gateway: Gateway,
     started: Instant,
     request_id: String,
     facts: Option<Arc<Facts>>,
     route: Option<usize>,
     names_methods: bool,
+    takes_authorization: bool,
     private: bool,
     identity: Option<Introduction>,
     activity: Option<Activity>,
@@ -84,20 +101,81 @@ pub struct Passage {
     body: u64,
     upgrade: bool,
     decision: &'static str,
+    trace: Option<Trace>,
+    tally: Tally,
     line: access_log::Line,
 }
 
+impl Passage {
+    /// Notes and counts what a front proxy is told.
+    fn answered_front(&mut self, decision: metrics::Decision) {
+        self.tally.decided(metrics::Mode::ForwardAuth, decision);
+        self.decision = decision.value();
+    }
+
+    /// Gives it its id, which all that is logged from here on has.
+    fn name(&mut self, id: String) {
+        logging::request::name(&id);
+        self.request_id = id;
+    }
+
+    /// The same, with its trace.
+    fn with(&mut self, trace: Trace) -> &mut Self {
+        self.trace = Some(trace);
+        self
+    }
+
+    fn traced(&mut self, note: impl FnOnce(&mut Trace)) {
+        if let Some(trace) = &mut self.trace {
+            note(trace);
+        }
+    }
+
+    /// The request has come to its end; `status` is what it was answered, if it was.
+    fn end_trace(&mut self, status: Option<u16>) {
+        if let (Some(trace), Some(facts)) = (self.trace.take(), &self.facts) {
+            trace.finish(&Ending { facts, request_id: &self.request_id, decision: self.decision, status });
+        }
+    }
+}
+
 impl Gateway {
+    /// A request that begins.
+    fn passage(&self) -> Passage {
+        let started = Instant::now();
+        Passage {
+            gateway: self.clone(),
+            started,
+            tally: Tally::begin(Arc::clone(&self.0.metrics), started),
+            request_id: String::new(),
+            facts: None,
+            route: None,
+            names_methods: false,
+            takes_authorization: false,
+            private: true,
+            identity: None,
+            activity: None,
+            server: None,
+            tried: Vec::new(),
+            body: 0,
+            upgrade: false,
+            decision: "bad_request",
+            trace: None,
+            line: if self.0.settings.log.access { access_log::Line::Due } else { access_log::Line::NotDue },
+        }
+    }
+
     /// A gateway over the app's stores and settings, with `portal` for its own pages.
     #[must_use]
     pub fn new(app: &App, routes: Routes, portal: axum::Router, error_pages: ErrorPages) -> Self {
         let settings = app.settings.clone();
         let methods = settings.server.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
         Self(Arc::new(Parts {
-            gate: Gate::new(app.sessions.clone(), app.cookie_key.clone(), app.clock.clone()),
+            gate: Gate::new(app.sessions.clone(), app.bearers.clone(), app.cookie_key.clone(), app.clock.clone()),
             parked_forms: Arc::clone(&app.parked_forms),
             routes,
             portal,
+            cors: Cors::of(&settings),
             front_error_pages: settings.portal.url.as_ref().map_or_else(|| error_pages.clone(), |url| error_pages.at(&url.origin())),
             error_pages,
             strip: Strip::new(settings.identity.reserved()),
@@ -105,13 +183,38 @@ impl Gateway {
             nobody: Identity::nobody(&settings.identity),
             hsts: headers::hsts(&settings),
             allow: HeaderValue::from_str(&methods).ok(),
+            telemetry: app.telemetry.clone(),
+            metrics: Arc::clone(&app.metrics),
             settings,
         }))
     }
 
+    /// The routes and their servers, for the gateway that comes after this one.
+    #[must_use]
+    pub fn routes(&self) -> &Routes {
+        &self.0.routes
+    }
+
+    /// What connections are served by.
+    fn settings(&self) -> &ServerSettings {
+        &self.0.settings.server
+    }
+
+    /// Whether this peer may ask in the name of clients.
+    #[must_use]
+    pub fn trusts(&self, peer: Peer) -> bool {
+        peer.is_trusted(&self.settings().trusted_proxies)
+    }
+
     /// The answer to what never became a request.
     fn refusal(&self, fault: &Fault, headers: &HeaderMap) -> Response<Bytes> {
+        self.0.metrics.requests_total[(metrics::Mode::Proxy, metrics::Decision::refused_with(fault.status()))].inc();
         self.0.error_pages.render(fault, headers, &new_request_id())
+    }
+
+    /// Counts a connection as open until what is returned is dropped.
+    fn connected(&self) -> metrics::OpenConnection {
+        self.0.metrics.connection()
     }
 
     /// Decides on a request: it is answered here (`Err` where it is refused), or goes on.
@@ -121,19 +224,23 @@ impl Gateway {
             return self.methods(exchange).map(Some);
         }
         let facts = Facts::establish(exchange, &parts.settings)?;
-        passage.request_id = request_id(&exchange.req_header().headers, &facts);
+        passage.name(request_id(&exchange.req_header().headers, &facts));
         passage.upgrade = exchange::is_upgrade(&exchange.req_header().headers);
+        passage.trace = Some(Trace::of(&exchange.req_header().headers, &facts, Mode::Proxy, &parts.telemetry));
         let facts = passage.facts.insert(Arc::new(facts)).clone();
         if !parts.routes.knows(&facts.host) {
             return Err(Fault::UnknownHost);
         }
         if let Some(location) = self.https_instead(exchange, &facts) {
-            passage.decision = "redirect";
+            passage.decided(metrics::Decision::Redirect);
             return Ok(Some(redirect(308, &location)));
         }
         match parts.routes.find(&facts)? {
             Way::Own(own) => self.own_page(exchange, passage, &facts, own).await.map(Some),
-            Way::Redirect(location) => Ok(Some(redirect(302, &location))),
+            Way::Redirect(location) => {
+                passage.decided(metrics::Decision::Redirect);
+                Ok(Some(redirect(302, &location)))
+            }
             Way::Route(route) => self.pass_on(exchange, passage, &facts, route).await,
         }
     }
@@ -163,7 +270,17 @@ impl Gateway {
     async fn own_page(&self, exchange: &mut Exchange, passage: &mut Passage, facts: &Facts, own: Own) -> Result<Response<Bytes>, Fault> {
         let parts = &self.0;
         passage.decision = "own";
-        let session = if own.page.needs_session { self.presence(&exchange.req_header().headers, facts).await } else { Presence::Nobody };
+        passage.traced(|trace| trace.is_for_us(&parts.settings.server.prefix));
+        passage.tally.own_page();
+        let headers = &exchange.req_header().headers;
+        if let Some(preflight) = parts.cors.as_ref().and_then(|cors| cors.preflight(&facts.method, facts.target.path(), headers)) {
+            return Ok(preflight);
+        }
+        let session = match own.page.credentials {
+            Credentials::None => Presence::Nobody,
+            Credentials::Cookie => self.visitor(headers, facts).await,
+            Credentials::All => self.presence(headers, facts).await,
+        };
         if own.page.is_activity {
             passage.activity = parts.gate.note_activity(&session);
         }
@@ -190,13 +307,17 @@ impl Gateway {
         passage.route = Some(route);
         let decision = self.judge(Asked { facts, headers: &exchange.req_header().headers, route, mode: Mode::Proxy }).await;
         passage.names_methods = decision.names_methods;
-        passage.decision = decision.verdict.name();
+        passage.decided(decision.counted());
+        passage.traced(|trace| {
+            trace.takes(self.0.routes.route(route));
+            trace.decided(&decision.judged);
+        });
         match decision.outcome {
             Outcome::Pass(pass) => {
-                // What is public goes on without a session, so it outlives one, too.
-                if let Some(activity) = pass.activity.as_ref().filter(|_| pass.private) {
-                    session_watch::go_on_with(activity.session())?;
+                if let Some(hold) = pass.hold {
+                    session_watch::go_on_with(hold)?;
                 }
+                passage.takes_authorization = pass.takes_authorization;
                 passage.identity = pass.identity;
                 passage.activity = pass.activity;
                 passage.private = pass.private;
@@ -226,7 +347,10 @@ impl Gateway {
     }
 
     async fn refuse(&self, exchange: &mut Exchange, passage: &Passage, fault: &Fault) -> Result<()> {
-        let mut response = self.0.error_pages.render(fault, &exchange.req_header().headers, &passage.request_id);
+        // The API speaks JSON whatever is asked for.
+        let is_for_program = is_api(asked_path(exchange, passage), &self.0.settings.server.prefix);
+        let headers = if is_for_program { &HeaderMap::new() } else { &exchange.req_header().headers };
+        let mut response = self.0.error_pages.render(fault, headers, &passage.request_id);
         if *fault == Fault::MethodNotAllowed {
             self.name_methods(&mut response);
         }
@@ -238,6 +362,9 @@ impl Gateway {
         if let Some(hsts) = self.hsts(passage) {
             response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
         }
+        if let Some(cors) = &self.0.cors {
+            cors.tell(asked_path(exchange, passage), &exchange.req_header().headers, response.headers_mut());
+        }
         exchange::write(exchange, response).await
     }
 
@@ -247,27 +374,21 @@ impl Gateway {
     }
 }
 
+impl Passage {
+    /// Notes and counts what was decided on a request that goes through us; only the first time.
+    fn decided(&mut self, decision: metrics::Decision) {
+        if self.tally.decided(metrics::Mode::Proxy, decision) {
+            self.decision = decision.value();
+        }
+    }
+}
+
 #[async_trait]
-impl ProxyHttp for Gateway {
+impl ProxyHttp for CurrentGateway {
     type CTX = Passage;
 
     fn new_ctx(&self) -> Passage {
-        Passage {
-            started: Instant::now(),
-            request_id: String::new(),
-            facts: None,
-            route: None,
-            names_methods: false,
-            private: true,
-            identity: None,
-            activity: None,
-            server: None,
-            tried: Vec::new(),
-            body: 0,
-            upgrade: false,
-            decision: "bad_request",
-            line: if self.0.settings.log.access { access_log::Line::Due } else { access_log::Line::NotDue },
-        }
+        self.of_this_exchange().passage()
     }
 
     /// Pingora's own modules (compression) are not wanted: what an upstream sends is passed on as it is.
@@ -275,16 +396,17 @@ impl ProxyHttp for Gateway {
 
     /// Phase 1: decide. `true` when the request was answered here.
     async fn request_filter(&self, exchange: &mut Exchange, passage: &mut Passage) -> Result<bool> {
-        let idle = self.0.settings.server.timeouts.idle;
+        let gateway = passage.gateway.clone();
+        let idle = gateway.settings().timeouts.idle;
         exchange.set_read_timeout(Some(idle));
         exchange.set_write_timeout(Some(idle));
         exchange.set_total_drain_timeout(Some(exchange::LINGER));
-        if Question::of(exchange.req_header(), &self.0.settings.server.prefix).is_some() {
-            let response = self.verify(exchange, passage).await;
+        if Question::of(exchange.req_header(), &gateway.settings().prefix).is_some() {
+            let response = gateway.verify(exchange, passage).await;
             return exchange::write(exchange, response).await.map(|()| true);
         }
-        match self.decide(exchange, passage).await {
-            Ok(Some(response)) => self.answer(exchange, passage, response).await.map(|()| true),
+        match gateway.decide(exchange, passage).await {
+            Ok(Some(response)) => gateway.answer(exchange, passage, response).await.map(|()| true),
             Ok(None) => {
                 if passage.upgrade {
                     // An open WebSocket may be silent for as long as it likes.
@@ -294,20 +416,22 @@ impl ProxyHttp for Gateway {
                 Ok(false)
             }
             Err(fault) => {
+                passage.decided(metrics::Decision::refused_with(fault.status()));
                 if fault.is_malformed_request() {
                     exchange.set_keepalive(None);
                 }
                 if passage.request_id.is_empty() {
-                    passage.request_id = new_request_id();
+                    passage.name(new_request_id());
                 }
-                self.refuse(exchange, passage, &fault).await.map(|()| true)
+                gateway.refuse(exchange, passage, &fault).await.map(|()| true)
             }
         }
     }
 
     /// Phase 2: choose a server.
     async fn upstream_peer(&self, _exchange: &mut Exchange, passage: &mut Passage) -> Result<Box<HttpPeer>> {
-        let pool = passage.route.map(|route| self.0.routes.pool(route));
+        let gateway = passage.gateway.clone();
+        let pool = passage.route.map(|route| gateway.0.routes.pool(route));
         let Some(server) = pool.and_then(|pool| pool.pick(&passage.tried)) else {
             return Error::e_explain(ErrorType::ConnectError, "no server is left to try");
         };
@@ -330,7 +454,7 @@ impl ProxyHttp for Gateway {
         if let Some(server) = &passage.server {
             peer.address().as_inet().map_or_else(|| server.eject(), |address| server.refused_at(*address));
         }
-        let addresses = passage.route.map_or(0, |route| self.0.routes.pool(route).addresses());
+        let addresses = passage.route.map_or(0, |route| passage.gateway.0.routes.pool(route).addresses());
         error.set_retry(passage.tried.len() < addresses);
         error
     }
@@ -338,18 +462,23 @@ impl ProxyHttp for Gateway {
     /// Phase 3: write what is sent on. Pingora has dropped by now what `Connection` nominates, so what is written here
     /// arrives (CVE-2026-105299).
     async fn upstream_request_filter(&self, _exchange: &mut Exchange, request: &mut RequestHeader, passage: &mut Passage) -> Result<()> {
-        let (Some(facts), Some(route), Some(server)) = (&passage.facts, passage.route, &passage.server) else {
+        let gateway = &passage.gateway;
+        let (Some(facts), Some(route), Some(server), Some(trace)) = (&passage.facts, passage.route, &passage.server, &mut passage.trace)
+        else {
             return Error::e_explain(ErrorType::InternalError, "a request was forwarded undecided");
         };
         let forward = Forward {
             facts,
-            route: self.0.routes.route(route),
+            route: gateway.0.routes.route(route),
             identity: passage.identity.as_ref(),
             names_methods: passage.names_methods,
+            takes_authorization: passage.takes_authorization,
             request_id: &passage.request_id,
+            traceparent: trace.ask(server),
+            trace_was_told: trace.was_told(),
             server,
         };
-        forward.apply(request, &self.0.strip)
+        forward.apply(request, &gateway.0.strip)
     }
 
     /// Phase 3, body: a size that was not declared is counted, and what comes over a WebSocket is activity.
@@ -363,9 +492,9 @@ impl ProxyHttp for Gateway {
         let length = body.as_ref().map_or(0, |chunk| chunk.len() as u64);
         passage.body += length;
         if let Some(activity) = passage.activity.as_mut().filter(|_| passage.upgrade && length > 0) {
-            self.0.gate.go_on(activity);
+            passage.gateway.0.gate.go_on(activity);
         }
-        if !passage.upgrade && passage.body > self.0.settings.server.limits.proxied_body {
+        if !passage.upgrade && passage.body > passage.gateway.settings().limits.proxied_body {
             return Error::e_explain(ErrorType::HTTPStatus(413), "the body is larger than server.limits.proxied_body");
         }
         Ok(())
@@ -375,7 +504,10 @@ impl ProxyHttp for Gateway {
     async fn response_filter(&self, exchange: &mut Exchange, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         exchange::speak_the_clients_version(exchange, response);
         let Some(route) = passage.route else { return Ok(()) };
-        rewrite_response(response, self.0.routes.route(route), passage.private, self.hsts(passage))
+        passage.traced(|trace| trace.answers(response.status.as_u16()));
+        let gateway = passage.gateway.clone();
+        passage.tally.answered(gateway.0.routes.meter(route), response.status);
+        rewrite_response(response, gateway.0.routes.route(route), passage.private, gateway.hsts(passage))
     }
 
     /// A request that may have reached the server is sent again only if that cannot matter.
@@ -397,11 +529,12 @@ impl ProxyHttp for Gateway {
 
     /// Phase 4, when there is no answer: one of ours.
     async fn fail_to_proxy(&self, exchange: &mut Exchange, error: &Error, passage: &mut Passage) -> FailToProxy {
+        let gateway = passage.gateway.clone();
         let code = match fault_of(error) {
             Some(fault) if exchange.response_written().is_none() => {
                 exchange.set_keepalive(None);
                 let code = fault.status().as_u16();
-                if self.refuse(exchange, passage, &fault).await.is_err() { 0 } else { code }
+                if gateway.refuse(exchange, passage, &fault).await.is_err() { 0 } else { code }
             }
             _ => 0,
         };
@@ -420,9 +553,14 @@ impl ProxyHttp for Gateway {
     /// Phase 5: log.
     async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
-            tracing::warn!(request_id = passage.request_id, error = %error.etype().as_str(), context = ?error.context, "upstream failed");
+            tracing::warn!(event = "upstream_failed", error = %error.etype().as_str(), context = ?error.context, "upstream failed");
+            let is_upstreams = fault_of(error).is_some_and(|fault| fault.is_upstreams());
+            if let Some(route) = passage.route.filter(|_| is_upstreams) {
+                passage.tally.unanswered(passage.gateway.0.routes.meter(route));
+            }
         }
         access_log::write(exchange, passage);
+        passage.end_trace(exchange.response_written().map(|response| response.status.as_u16()));
     }
 }
 
@@ -440,6 +578,13 @@ fn fault_of(error: &Error) -> Option<Fault> {
         (ErrorType::InternalError, ErrorSource::Internal) => Some(Fault::Internal),
         _ => Some(Fault::BadGateway),
     }
+}
+
+/// The path, normalised, or as it was sent where it was not understood.
+fn asked_path<'a>(exchange: &'a Exchange, passage: &'a Passage) -> &'a [u8] {
+    let raw = exchange.req_header().raw_path();
+    let sent = || raw.split(|byte| *byte == b'?').next().unwrap_or_default();
+    passage.facts.as_ref().map_or_else(sent, |facts| facts.target.path())
 }
 
 /// A trusted proxy's `X-Request-Id` if it is a plain word, else a new one.

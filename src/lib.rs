@@ -4,7 +4,8 @@
 //! what it asks for, [`routing`] where it goes, [`gate`] decides by [`policy`], [`identity`] is what an upstream is told, and
 //! [`explain`] says why. Our own pages: [`portal`], over the use cases [`login`], [`registration`], [`profile`] and
 //! [`administration`], over [`account`] and [`session`], which [`store`] keeps and [`session_marks`] keeps in step. [`app`] puts
-//! it together from [`config`]; [`cli`] runs it, and [`doctor`] attacks what runs.
+//! it together from [`config`]; [`cli`] runs it, and [`doctor`] attacks what runs. What it tells of itself: [`logging`], [`audit`],
+//! [`metrics`], and [`telemetry`] for traces, whose names on the wire [`trace_context`] reads.
 
 pub mod account;
 pub mod address;
@@ -12,6 +13,7 @@ pub mod admin;
 pub mod administration;
 pub mod app;
 pub mod audit;
+pub mod certificate;
 pub mod cli;
 pub mod client;
 pub mod clock;
@@ -31,12 +33,14 @@ pub mod lockout;
 pub mod logging;
 pub mod login;
 pub mod mail;
+pub mod metrics;
 pub mod parked_forms;
 pub mod policy;
 pub mod portal;
 pub mod profile;
 pub mod recovery;
 pub mod registration;
+pub mod reload;
 pub mod routing;
 pub mod sample;
 pub mod sealing;
@@ -46,8 +50,11 @@ pub mod session_marks;
 pub mod snippet;
 pub mod store;
 pub mod target;
+pub mod telemetry;
 pub mod throttle;
 pub mod token;
+pub mod token_login;
+pub mod trace_context;
 mod work_queue;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::client::Client;
 use crate::clock::SharedClock;
 use crate::config::SessionSettings;
 use crate::mail::{Asked, Letter, Outbox};
+use crate::metrics::{Metrics, SessionEnd};
 use crate::session::{Session, SessionId, SessionKey, SessionStore, SessionUser};
 use crate::store::StoreError;
 use crate::throttle::{Endpoint, Policy, Target, Throttle, Throttled, TooMany};
@@ -20,6 +21,7 @@ pub struct Login {
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: SessionSettings,
     /// Whether nobody signs in before the address is confirmed.
     pub(crate) verify_email: bool,
@@ -37,6 +39,17 @@ pub struct Attempt {
     pub client: Client,
     /// The browser's present session, which the new one replaces.
     pub replaces: Option<SessionKey>,
+}
+
+/// What somebody gives to show who they are, as typed.
+#[derive(Clone, Copy)]
+pub struct Credentials<'a> {
+    /// Name or email.
+    pub identifier: &'a str,
+    /// Password.
+    pub password: &'a Password,
+    /// Where they come from.
+    pub client: &'a Client,
 }
 
 /// A new session and the only copy of its id.
@@ -65,25 +78,41 @@ pub enum LoginError {
 }
 
 impl Login {
-    /// Checks the credentials and begins a session. Names that exist and that do not cost the same work.
+    /// Checks the credentials and begins a session.
     ///
     /// # Errors
     /// See [`LoginError`].
     pub async fn sign_in(&self, attempt: Attempt) -> Result<SignedIn, LoginError> {
-        self.throttle.knock(&attempt.client)?;
-        let found = self.find(&attempt.identifier).await?;
-        let target = Target::of(found.as_ref(), &attempt.identifier);
-        let counted = self.throttle.attempt(Endpoint::Login, &attempt.client, &target).await;
-        let admission = counted.inspect_err(|refusal| self.record_refusal(&target, &attempt.client, refusal))?;
-        let signed_in = self.verify(found, &target, &attempt).await;
-        match &signed_in {
+        let Attempt { identifier, password, remember, client, replaces } = attempt;
+        let account = self.verify(Credentials { identifier: &identifier, password: &password, client: &client }).await?;
+        let party = Party::from(&account);
+        let admitted = self.admit(account, remember, &client, replaces).await;
+        match &admitted {
+            Ok(signed_in) => self.welcome(&signed_in.account, &client, None).await,
+            Err(LoginError::Invalid) => self.overtaken(party, &client),
+            Err(_) => {}
+        }
+        admitted
+    }
+
+    /// The account whose credentials these are, and which may be signed in to. Names that exist and that do not cost the same work.
+    /// Nobody is signed in by this: what else shows who somebody is, a second factor for one, belongs between the two.
+    ///
+    /// # Errors
+    /// See [`LoginError`].
+    pub async fn verify(&self, credentials: Credentials<'_>) -> Result<Account, LoginError> {
+        let client = credentials.client;
+        self.throttle.knock(Endpoint::Login, client)?;
+        let found = self.find(credentials.identifier).await?;
+        let target = Target::of(found.as_ref(), credentials.identifier);
+        let counted = self.throttle.attempt(Endpoint::Login, client, &target).await;
+        let admission = counted.inspect_err(|refusal| self.record_refusal(&target, client, refusal))?;
+        let verified = self.check(found, &target, credentials).await;
+        match &verified {
             Err(LoginError::Invalid) => self.throttle.failed(admission).await,
             Ok(_) | Err(_) => self.throttle.give_back(admission).await,
         }
-        if let Ok(SignedIn { account, .. }) = &signed_in {
-            self.tell(account, &attempt.client).await;
-        }
-        signed_in
+        verified
     }
 
     /// Ends a session, its user's own act.
@@ -98,9 +127,9 @@ impl Login {
         Ok(())
     }
 
-    async fn verify(&self, found: Option<Account>, target: &Target, attempt: &Attempt) -> Result<SignedIn, LoginError> {
-        let failed = |reason| self.record(target.party().clone(), Outcome::Failure, &attempt.client, Some(reason));
-        let matches = self.hasher.verify(&attempt.password, found.as_ref().map(|account| &account.password)).await?;
+    async fn check(&self, found: Option<Account>, target: &Target, credentials: Credentials<'_>) -> Result<Account, LoginError> {
+        let failed = |reason| self.record(target.party().clone(), Outcome::Failure, credentials.client, Some(reason));
+        let matches = self.hasher.verify(credentials.password, found.as_ref().map(|account| &account.password)).await?;
         let Some(account) = found.filter(|_| matches) else {
             failed("invalid_credentials");
             return Err(LoginError::Invalid);
@@ -113,12 +142,7 @@ impl Login {
             failed("email_unverified");
             return Err(LoginError::EmailUnverified(Box::new(account)));
         }
-        let account = self.rehash(account, &attempt.password).await;
-        let admitted = self.admit(account, attempt.remember, &attempt.client, attempt.replaces).await;
-        if matches!(admitted, Err(LoginError::Invalid)) {
-            failed("locked");
-        }
-        admitted
+        Ok(self.rehash(account, credentials.password).await)
     }
 
     /// Begins a session for somebody who has been shown to be the account's owner, in place of the browser's present one.
@@ -139,10 +163,10 @@ impl Login {
         Ok(signed_in)
     }
 
-    /// Records the sign-in, and tells the owner of one with a browser that has not been seen before. Best effort: nobody is
-    /// kept out because a mail cannot be kept.
-    async fn tell(&self, account: &Account, client: &Client) {
-        self.record(Party::from(account), Outcome::Success, client, None);
+    /// Records the sign-in, and how it was done where not by a browser, and tells the owner of one with a browser that has not been
+    /// seen before. Best effort: nobody is kept out because a mail cannot be kept.
+    pub(crate) async fn welcome(&self, account: &Account, client: &Client, how: Option<&'static str>) {
+        self.record(Party::from(account), Outcome::Success, client, how);
         if client.device.known_to(account.id, account.generation).is_some() {
             return;
         }
@@ -152,8 +176,13 @@ impl Login {
             Err(error) => Err(error),
         };
         if let Err(error) = told {
-            tracing::warn!(%error, request = client.request_id, "the owner is not told of a sign-in with a new browser");
+            tracing::warn!(event = "mail_not_posted", %error, "the owner is not told of a sign-in with a new browser");
         }
+    }
+
+    /// Records that a lock or another password came between the right credentials and the sign-in.
+    pub(crate) fn overtaken(&self, who: Party, client: &Client) {
+        self.record(who, Outcome::Failure, client, Some("locked"));
     }
 
     /// A flood is not recorded one by one: the records would be the damage.
@@ -210,11 +239,16 @@ impl Login {
     }
 
     async fn replace(&self, replaced: &SessionKey, by: &SignedIn) -> Result<(), LoginError> {
-        if let Err(error) = self.sessions.end(replaced).await {
-            let _ = self.sessions.end(&by.id.key()).await;
-            return Err(LoginError::Unavailable(error));
+        match self.sessions.end(replaced).await {
+            Ok(ended) => {
+                self.metrics.sessions_ended(SessionEnd::Replaced, ended.into());
+                Ok(())
+            }
+            Err(error) => {
+                let _ = self.sessions.end(&by.id.key()).await;
+                Err(LoginError::Unavailable(error))
+            }
         }
-        Ok(())
     }
 
     fn standing(&self) -> Standing<'_> {

@@ -28,6 +28,7 @@ pub use writer::{Mail, Writer};
 use crate::account::AccountId;
 use crate::client::Client;
 use crate::clock::Timestamp;
+use crate::metrics::label;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -112,20 +113,46 @@ pub enum Letter {
     },
 }
 
+label! {
+    /// The kinds of letters: stable names for logs, metrics and files.
+    pub enum Template as "template" {
+        /// [`Letter::PasswordReset`]
+        PasswordReset = "password_reset",
+        /// [`Letter::PasswordChanged`]
+        PasswordChanged = "password_changed",
+        /// [`Letter::AccountLocked`]
+        AccountLocked = "account_locked",
+        /// [`Letter::NewSignIn`]
+        NewSignIn = "new_sign_in",
+        /// [`Letter::ConfirmEmail`]
+        ConfirmEmail = "confirm_email",
+        /// [`Letter::EmailChanged`]
+        EmailChanged = "email_changed",
+        /// [`Letter::AddressTaken`]
+        AddressTaken = "address_taken",
+        /// [`Letter::Invitation`]
+        Invitation = "invitation",
+        /// [`Letter::Test`]
+        Test = "test",
+        /// A letter that cannot be decrypted.
+        Unknown = "unknown",
+    }
+}
+
 impl Letter {
-    /// Which kind it is: a stable name for logs, metrics and files.
+    /// Which kind it is.
     #[must_use]
-    pub const fn template(&self) -> &'static str {
+    pub const fn template(&self) -> Template {
         match self {
-            Self::PasswordReset { .. } => "password_reset",
-            Self::PasswordChanged { .. } => "password_changed",
-            Self::AccountLocked { .. } => "account_locked",
-            Self::NewSignIn { .. } => "new_sign_in",
-            Self::ConfirmEmail { .. } => "confirm_email",
-            Self::EmailChanged { .. } => "email_changed",
-            Self::AddressTaken { .. } => "address_taken",
-            Self::Invitation { .. } => "invitation",
-            Self::Test { .. } => "test",
+            Self::PasswordReset { .. } => Template::PasswordReset,
+            Self::PasswordChanged { .. } => Template::PasswordChanged,
+            Self::AccountLocked { .. } => Template::AccountLocked,
+            Self::NewSignIn { .. } => Template::NewSignIn,
+            Self::ConfirmEmail { .. } => Template::ConfirmEmail,
+            Self::EmailChanged { .. } => Template::EmailChanged,
+            Self::AddressTaken { .. } => Template::AddressTaken,
+            Self::Invitation { .. } => Template::Invitation,
+            Self::Test { .. } => Template::Test,
         }
     }
 }

@@ -6,8 +6,10 @@ pub mod accept;
 mod api;
 pub mod assets;
 mod call;
+pub mod cors;
 mod csrf;
 pub mod error_page;
+mod failure;
 pub mod headers;
 #[cfg(test)]
 mod journeys;
@@ -15,10 +17,12 @@ mod jwks;
 mod limited;
 mod links;
 mod moment;
+mod newcomer;
 mod pages;
 mod palette;
 pub mod problem;
 mod redirect;
+mod refusal;
 mod reset_cookie;
 mod rounds;
 mod submission;
@@ -31,7 +35,8 @@ use crate::app::App;
 use crate::config::Settings;
 use crate::device::DeviceKey;
 use crate::host::Host;
-use crate::session::{Session, SessionKey};
+use crate::session::{Session, SessionKey, SessionUser};
+use crate::token::Bearer;
 use assets::{AssetError, Assets, Look};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -42,7 +47,8 @@ use csrf::CsrfKey;
 use error_page::{ErrorPages, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use pages::{
-    account, activity, admin, confirm, demo_mail, email, forgot, login, logout, parked, password, register, reset, sessions, verify_email,
+    account, activity, admin, confirm, demo_mail, email, forgot, login, logout, parked, password, register, reset, sessions, tokens,
+    verify_email,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -62,7 +68,7 @@ pub struct Visit {
     pub client: Option<IpAddr>,
     /// Id of the request, also in the log and on error pages.
     pub request_id: String,
-    /// The session that the cookie opened.
+    /// Who asks: whom the session cookie speaks for, or, where the page takes one, a bearer.
     pub session: Presence,
     /// What was believed of how it came.
     pub arrival: Arrival,
@@ -89,7 +95,7 @@ impl Arrival {
     }
 }
 
-/// What the session cookie led to.
+/// What the request's credentials led to.
 #[derive(Clone, Debug)]
 pub enum Presence {
     /// No usable cookie, or its session has ended.
@@ -103,16 +109,37 @@ pub enum Presence {
     },
     /// The store did not answer.
     Unknown,
+    /// A program acts for somebody, by a token.
+    Program(Arc<Program>),
+    /// A token of ours was presented that does not open this: whoever presents one is answered so everywhere, and never taken for
+    /// nobody.
+    Refused(Fault),
+}
+
+/// A program that acts for somebody.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Whom it acts for, as stored now.
+    pub user: SessionUser,
+    /// What it has presented.
+    pub bearer: Bearer,
 }
 
 impl Presence {
+    /// Who asks, or is asked for.
+    #[must_use]
+    pub fn user(&self) -> Option<&SessionUser> {
+        match self {
+            Self::Somebody { session, .. } => Some(&session.user),
+            Self::Program(program) => Some(&program.user),
+            Self::Nobody | Self::Unknown | Self::Refused(_) => None,
+        }
+    }
+
     /// The account that is signed in.
     #[must_use]
     pub fn account(&self) -> Option<AccountId> {
-        match self {
-            Self::Somebody { session, .. } => Some(session.user.id),
-            Self::Nobody | Self::Unknown => None,
-        }
+        self.user().map(|user| user.id)
     }
 }
 
@@ -169,6 +196,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/account/email", get(email::show).post(email::submit))
         .route("/account/password", get(password::show).post(password::submit))
         .route("/account/sessions", get(sessions::show).post(sessions::submit))
+        .route("/account/tokens", get(tokens::show).post(tokens::submit))
         .route("/account/activity", get(activity::show))
         .route("/account/confirm", get(confirm::show).post(confirm::submit))
         .route("/admin", get(admin::show))
@@ -184,7 +212,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
     Router::new()
         .nest(&portal.look.prefix, own)
         .route(&format!("{}/", portal.look.prefix), get(home))
-        .nest(&format!("/api{}", portal.look.prefix), api::router())
+        .nest(&format!("/api{}", portal.look.prefix), api::router(&portal.look.prefix))
         .route("/.well-known/change-password", get(change_password))
         .route(jwks::PATH, get(jwks::show))
         .route(DEMO_MAIL, get(demo_mail::show))

@@ -254,7 +254,7 @@ impl Profile {
     async fn tell_owner(&self, account: &Account, client: &Client) {
         let letter = Letter::PasswordChanged { account: account.id, asked: Asked::by(client, self.clock.now()) };
         if let Err(error) = self.outbox.post(&letter).await {
-            tracing::error!(%error, account = %account.id, "a password was changed and its owner cannot be told by mail");
+            tracing::error!(event = "mail_not_posted", %error, account = %account.id, "a password was changed and its owner cannot be told by mail");
         }
     }
 

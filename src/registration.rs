@@ -169,6 +169,7 @@ impl Registration {
             locked_until: None,
             reset_requested_at: None,
             reset_requests: 0,
+            resets: 0,
             generation: 1,
             mark: None,
             created_at: now,
@@ -221,7 +222,7 @@ impl Registration {
                 Err(RegistrationError::InviteInvalid)
             }
             Err(error) => {
-                tracing::warn!(%error, account = %account.id, "an invitation was used, and is noted as used when the store answers again");
+                tracing::warn!(event = "invitation_use_unnoted", %error, account = %account.id, "an invitation was used, and is noted as used when the store answers again");
                 Ok(account)
             }
         }

@@ -24,10 +24,21 @@ struct Numbered {
 /// A page of our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnPage {
-    /// Whether it matters who is signed in.
-    pub needs_session: bool,
+    /// What of a request says who asks.
+    pub credentials: Credentials,
     /// Whether asking for it keeps a session alive.
     pub is_activity: bool,
+}
+
+/// What of a request to a page of our own says who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// Nothing: all are answered alike.
+    None,
+    /// The session cookie alone: it is a page for browsers.
+    Cookie,
+    /// A token, too.
+    All,
 }
 
 impl RoutingTable {
@@ -87,20 +98,30 @@ impl RoutingTable {
     /// The page of ours at this normalised path, on every host.
     #[must_use]
     pub fn own_page(&self, path: &[u8]) -> Option<OwnPage> {
-        let page = |needs_session, is_activity| Some(OwnPage { needs_session, is_activity });
+        let page = |credentials, is_activity| Some(OwnPage { credentials, is_activity });
         if let Some(below) = path.strip_prefix(self.prefix.as_bytes()).filter(|rest| rest.is_empty() || rest.starts_with(b"/")) {
-            let asset = below.starts_with(b"/assets/");
-            return page(!asset, !asset && below != b"/session");
+            return match below {
+                _ if below.starts_with(b"/assets/") => page(Credentials::None, false),
+                b"/session" => page(Credentials::Cookie, false),
+                b"/profile" => page(Credentials::All, true),
+                _ => page(Credentials::Cookie, true),
+            };
         }
-        if path.strip_prefix(b"/api").is_some_and(|rest| is_at_or_below(rest, self.prefix.as_bytes())) {
-            return page(false, false);
+        if is_api(path, &self.prefix) {
+            return page(Credentials::None, false);
         }
         if self.catches_mail && path == DEMO_MAIL.as_bytes() {
-            return page(false, false);
+            return page(Credentials::None, false);
         }
         let well_known: [&[u8]; 3] = [b"/.well-known/change-password", b"/.well-known/passkey-endpoints", b"/.well-known/jwks.json"];
-        if well_known.contains(&path) { page(false, false) } else { None }
+        if well_known.contains(&path) { page(Credentials::None, false) } else { None }
     }
+}
+
+/// Whether a normalised path is the API's.
+#[must_use]
+pub fn is_api(path: &[u8], prefix: &str) -> bool {
+    path.strip_prefix(b"/api").is_some_and(|rest| is_at_or_below(rest, prefix.as_bytes()))
 }
 
 fn serves_host(route: &Route, host: &Host) -> bool {

@@ -5,35 +5,34 @@
 
 mod ext_authz;
 mod listener;
+mod live;
 mod tls;
 mod worker;
 
 pub use listener::{BoundAddress, Listener, Socket};
+pub use live::Live;
 pub use worker::Workers;
 
 use crate::admin;
 use crate::app::App;
 use crate::config::ListenAddress;
-use crate::gateway::{Connections, ExtAuthz, Gateway, Routes, wants_sample};
-use crate::portal::{self, Portal};
-use crate::sample;
-use listener::Tracker;
+use crate::gateway::Connections;
+use crate::metrics::Metrics;
+use live::Fixed;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use tls::Certificates;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A gateway that serves until it is stopped.
 pub struct Running {
-    app: Arc<App>,
+    live: Arc<Live>,
     addresses: Vec<BoundAddress>,
     admin: Option<BoundAddress>,
     /// Where Envoy's gRPC is answered, and the task that does.
     ext_authz: Option<(BoundAddress, JoinHandle<()>)>,
-    draining: Arc<AtomicBool>,
     stop_accepting: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
-    connections: Tracker,
     /// The accept loops; each tidies up after itself when it ends.
     listeners: Vec<JoinHandle<()>>,
 }
@@ -56,9 +55,13 @@ impl std::error::Error for StartError {}
 /// When an address cannot be bound or a certificate cannot be used; nothing serves then.
 pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartError> {
     let settings = app.settings.clone();
-    let acceptor = settings.server.tls.as_ref().map(tls::acceptor).transpose().map_err(StartError)?;
+    let tls = settings.server.tls.as_ref();
+    let read = tls.map(|tls| Certificates::load(&tls.certificates)).transpose().map_err(StartError)?;
+    tell_ends(&app.metrics, read.as_ref())?;
+    let certificates = read.map(|read| Arc::new(read.certificates));
+    let acceptor = certificates.clone().map(tls::acceptor).transpose().map_err(StartError)?;
     let mut listeners = bind_all(&settings.server.listen, None)?;
-    if let (Some(tls), Some(acceptor)) = (&settings.server.tls, acceptor) {
+    if let (Some(tls), Some(acceptor)) = (tls, acceptor) {
         listeners.extend(bind_all(&tls.listen, Some(&Arc::new(acceptor)))?);
     }
     let admin_listener = settings.admin.as_ref().map(Listener::bind).transpose().map_err(StartError)?;
@@ -66,36 +69,28 @@ pub async fn start(app: Arc<App>, workers: &Workers) -> Result<Running, StartErr
 
     let (stop_accepting, stopping) = watch::channel(false);
     let (stop_admin, admin_stopping) = watch::channel(false);
-    let sample = if wants_sample(&settings) {
-        Some(sample::serve(&settings.server.prefix, stopping.clone()).await.map_err(StartError)?)
-    } else {
-        None
-    };
-    let routes = Routes::new(&settings, sample).map_err(|error| StartError(error.0))?;
-    let portal = portal(&app)?;
-    let gateway = Gateway::new(&app, routes, portal::router(portal.clone()), portal.errors.clone());
-    let workers: Arc<[_]> = workers.with_connections(|| Connections::new(gateway.clone(), &settings.server)).into();
+    let fixed = Fixed { certificates, workers: workers.handles(), stopping: stopping.clone() };
+    let live = Arc::new(Live::begin(app, fixed).await?);
+    let workers: Arc<[_]> = workers.with_connections(|| Connections::new(live.gateway().clone())).into();
 
     let ext_authz = ext_authz_listener.map(|listener| {
         let address = listener.address.clone();
-        let (service, trusted) = (ExtAuthz::new(gateway), settings.server.trusted_proxies.clone());
-        (address, tokio::spawn(ext_authz::serve(listener, service, trusted, stopping.clone())))
+        (address, tokio::spawn(ext_authz::serve(listener, live.gateway().clone(), stopping.clone())))
     });
-    let draining = Arc::new(AtomicBool::new(false));
-    let tracker = Tracker::new(settings.server.limits.connections);
     let addresses = listeners.iter().map(|listener| listener.address.clone()).collect();
-    let spawn = |listener: Listener| tokio::spawn(listener.serve(workers.clone(), tracker.clone(), stopping.clone()));
+    let spawn = |listener: Listener| tokio::spawn(listener.serve(workers.clone(), live.connections().clone(), stopping.clone()));
     let listeners = listeners.into_iter().map(spawn).collect();
     let admin = admin_listener.as_ref().map(|listener| listener.address.clone());
     if let Some(listener) = admin_listener {
-        tokio::spawn(admin::serve(listener, app.clone(), draining.clone(), admin_stopping));
+        tokio::spawn(admin::serve(listener, live.clone(), admin_stopping));
     }
-    Ok(Running { app, addresses, admin, ext_authz, draining, stop_accepting, stop_admin, connections: tracker, listeners })
+    Ok(Running { live, addresses, admin, ext_authz, stop_accepting, stop_admin, listeners })
 }
 
-fn portal(app: &Arc<App>) -> Result<Arc<Portal>, StartError> {
-    let portal = Portal::new(app.clone());
-    portal.map(Arc::new).map_err(|error| StartError(error.to_string()))
+/// Has the metrics tell until when these certificates are valid, and of no others.
+fn tell_ends(metrics: &Metrics, read: Option<&tls::Read>) -> Result<(), StartError> {
+    let ends = read.iter().flat_map(|read| &read.ends).map(|(name, end)| (name.as_str(), *end));
+    metrics.certificates(ends).map_err(|error| StartError(format!("the metrics of certificates cannot be made: {error}")))
 }
 
 fn bind_all(addresses: &[ListenAddress], tls: Option<&Arc<tls::Acceptor>>) -> Result<Vec<Listener>, StartError> {
@@ -104,6 +99,12 @@ fn bind_all(addresses: &[ListenAddress], tls: Option<&Arc<tls::Acceptor>>) -> Re
 }
 
 impl Running {
+    /// What of it follows the configuration.
+    #[must_use]
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
     /// Where it listens, in the order of the configuration; the system's choice where that said port 0.
     #[must_use]
     pub fn addresses(&self) -> &[BoundAddress] {
@@ -125,8 +126,8 @@ impl Running {
     /// Stops: not ready at once; accepting for `drain_delay` more; then running requests are waited for, at most for
     /// `drain`.
     pub async fn stop(self) {
-        let timeouts = self.app.settings.server.timeouts;
-        self.draining.store(true, Ordering::Release);
+        self.live.drain();
+        let timeouts = self.live.app().settings.server.timeouts;
         tokio::time::sleep(timeouts.drain_delay).await;
         self.stop_accepting.send_replace(true);
         for listener in self.listeners {
@@ -134,13 +135,13 @@ impl Running {
             let _ = listener.await;
         }
         let all_ended = async {
-            self.connections.none_left().await;
+            self.live.connections().none_left().await;
             if let Some((_, answering)) = self.ext_authz {
                 let _ = answering.await;
             }
         };
         if tokio::time::timeout(timeouts.drain, all_ended).await.is_err() {
-            tracing::warn!("some requests did not end within server.timeouts.drain and are cut off");
+            tracing::warn!(event = "requests_cut_off", "some requests did not end within server.timeouts.drain and are cut off");
         }
         self.stop_admin.send_replace(true);
     }

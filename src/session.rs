@@ -150,6 +150,7 @@ mod tests {
             locked_until: None,
             reset_requested_at: None,
             reset_requests: 0,
+            resets: 0,
             generation: 0,
             mark: None,
             created_at: Timestamp(0),

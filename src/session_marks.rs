@@ -3,6 +3,7 @@
 
 use crate::account::{Account, AccountStore, SessionMark, UpdateError};
 use crate::clock::Timestamp;
+use crate::metrics::{Metrics, SessionEnd};
 use crate::session::{SessionStore, SessionUser};
 use crate::store::StoreError;
 use crate::token::{RefreshToken, RefreshTokenStore};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 pub struct SessionMarks {
     pub(crate) accounts: Arc<dyn AccountStore>,
     pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Beside the sessions.
     pub(crate) refresh_tokens: Arc<dyn RefreshTokenStore>,
     /// Whether this process can reach all sessions there are: it holds them, or they are shared.
@@ -44,11 +46,13 @@ impl SessionMarks {
         match mark {
             SessionMark::Rewrite => self.sessions.rewrite(&SessionUser::from(&*account)).await?,
             SessionMark::End => {
-                self.sessions.end_outdated(account.id, account.version).await?;
+                let ended = self.sessions.end_outdated(account.id, account.version).await?;
+                self.metrics.sessions_ended(SessionEnd::AccountChanged, ended);
                 self.refresh_tokens.end_outdated(account.id, account.generation).await?;
             }
             SessionMark::Remove => {
-                self.sessions.end_all(account.id, None).await?;
+                let ended = self.sessions.end_all(account.id, None).await?;
+                self.metrics.sessions_ended(SessionEnd::AccountDeleted, ended);
                 self.refresh_tokens.end_all(account.id).await?;
             }
         }

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod counter;
+pub mod measured;
 pub mod memory;
 pub mod mongo;
 mod one_time;

@@ -16,24 +16,28 @@ use crate::client::Client;
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{RateLimitSettings, ResetSettings};
 use crate::lockout::Lockout;
+use crate::metrics::{Metrics, label};
 use crate::store::{Charge, Counted, CounterStore, Limit, StoreError};
 use flood::FloodGate;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What somebody attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// Signing in.
-    Login,
-    /// Giving the current password, to change something or to confirm.
-    CurrentPassword,
-    /// Making an account.
-    Register,
-    /// Asking for a link to set a new password.
-    ResetRequest,
-    /// Setting a new password by a link.
-    ResetConfirm,
+label! {
+    /// What somebody attempts.
+    pub enum Endpoint as "endpoint" {
+        /// Signing in.
+        Login = "login",
+        /// Giving the current password, to change something or to confirm.
+        CurrentPassword = "current_password",
+        /// Making an account.
+        Register = "register",
+        /// Asking for a link to set a new password.
+        ResetRequest = "reset_request",
+        /// Setting a new password by a link.
+        ResetConfirm = "reset_confirm",
+        /// Asking for a mail with a link that confirms an address.
+        EmailLink = "email_link",
+    }
 }
 
 /// Why nothing may be attempted now.
@@ -93,6 +97,7 @@ pub struct Throttle {
     resets: ResetSettings,
     keys: CounterKeys,
     lockout: Arc<Lockout>,
+    metrics: Arc<Metrics>,
     gate: Option<FloodGate>,
 }
 
@@ -105,7 +110,7 @@ struct Budget {
 impl Throttle {
     /// Counts where the lockouts are counted.
     #[must_use]
-    pub fn new(lockout: Arc<Lockout>, settings: RateLimitSettings, resets: ResetSettings) -> Self {
+    pub fn new(lockout: Arc<Lockout>, settings: RateLimitSettings, resets: ResetSettings, metrics: Arc<Metrics>) -> Self {
         Self {
             counters: Arc::clone(&lockout.counters),
             clock: Arc::clone(&lockout.clock),
@@ -113,6 +118,7 @@ impl Throttle {
             resets,
             keys: lockout.keys.clone(),
             lockout,
+            metrics,
             gate: FloodGate::beside(settings.per_client),
         }
     }
@@ -122,7 +128,7 @@ impl Throttle {
     pub async fn lift(&self, account: AccountId, client: &Client) {
         let failures = self.of_client_and_account(client, &Target::subject_of(account)).key;
         if let Err(error) = self.lockout.lift(account).await.and(self.counters.clear(&[failures]).await) {
-            tracing::warn!(%error, %account, "what was counted against an account could not be forgotten, it ends by itself");
+            tracing::warn!(event = "counter_not_cleared", %error, %account, "what was counted against an account could not be forgotten, it ends by itself");
         }
     }
 
@@ -130,9 +136,12 @@ impl Throttle {
     ///
     /// # Errors
     /// When it is one.
-    pub fn knock(&self, client: &Client) -> Result<(), TooMany> {
+    pub fn knock(&self, endpoint: Endpoint, client: &Client) -> Result<(), TooMany> {
         let Some(gate) = &self.gate else { return Ok(()) };
-        gate.pass(client.network()).map_err(|(limit, retry_after)| TooMany { policy: Policy::Flood, retry_after, limit })
+        gate.pass(client.network()).map_err(|(limit, retry_after)| {
+            self.metrics.flooded(endpoint);
+            TooMany { policy: Policy::Flood, retry_after, limit }
+        })
     }
 
     /// Counts an attempt to give an account's password or code. It is counted before anything is verified, so that of many at
@@ -160,7 +169,7 @@ impl Throttle {
     /// # Errors
     /// See [`Throttled`].
     pub async fn request(&self, endpoint: Endpoint, client: &Client) -> Result<Admission, Throttled> {
-        self.knock(client)?;
+        self.knock(endpoint, client)?;
         let budgets = vec![self.requests(endpoint, client), self.of_client(client)];
         let (admission, _) = self.take(endpoint, budgets, self.clock.now()).await?;
         Ok(admission)
@@ -171,7 +180,7 @@ impl Throttle {
     /// # Errors
     /// See [`Throttled`].
     pub async fn reset_request(&self, client: &Client, address: &Email) -> Result<Admission, Throttled> {
-        self.knock(client)?;
+        self.knock(Endpoint::ResetRequest, client)?;
         let limit = Limit { most: self.resets.requests_per_hour, per: Duration::from_hours(1) };
         let resets = Budget { policy: Policy::Resets, charge: self.charge("resets", &[address.canonical()], limit) };
         let budgets = vec![resets, self.requests(Endpoint::ResetRequest, client), self.of_client(client)];
@@ -186,7 +195,7 @@ impl Throttle {
             return;
         }
         if let Err(error) = self.counters.give_back(&admission.keys, self.clock.now()).await {
-            tracing::warn!(%error, "an attempt that succeeded stays counted as a failure until its window closes");
+            tracing::warn!(event = "counter_not_cleared", %error, "an attempt that succeeded stays counted as a failure until its window closes");
         }
     }
 
@@ -195,7 +204,7 @@ impl Throttle {
         let Some(last) = admission.last else { return };
         let (target, client) = *last;
         if let Err(error) = self.lockout.lock(&target, &client).await {
-            tracing::warn!(%error, "a lock after too many failures could not be set or told of; attempts are refused until their window closes");
+            tracing::warn!(event = "lockout_not_set", %error, "a lock after too many failures could not be set or told of; attempts are refused until their window closes");
         }
     }
 
@@ -213,7 +222,7 @@ impl Throttle {
         let what = match endpoint {
             Endpoint::Register => "registrations",
             Endpoint::ResetRequest => "reset requests",
-            Endpoint::Login | Endpoint::CurrentPassword | Endpoint::ResetConfirm => "requests",
+            Endpoint::Login | Endpoint::CurrentPassword | Endpoint::ResetConfirm | Endpoint::EmailLink => "requests",
         };
         Budget { policy: Policy::Requests, charge: self.charge(what, &[&network(client)], self.attempts()) }
     }
@@ -251,7 +260,10 @@ impl Throttle {
         let judged = policies.iter().copied().zip(counted);
         let refused = judged.clone().zip(&charges).filter(|((_, counted), _)| !counted.allowed);
         if let Some(((policy, counted), charge)) = refused.max_by_key(|((_, counted), _)| counted.resets_at) {
-            tracing::debug!(?endpoint, ?policy, "a limit was reached");
+            tracing::debug!(event = "limit_reached", ?endpoint, ?policy, "a limit was reached");
+            if policy.is_rate() {
+                self.metrics.rate_limited(endpoint);
+            }
             let retry_after = counted.resets_at.since(now);
             return Err(Throttled::TooMany(TooMany { policy, retry_after, limit: charge.limit }));
         }
@@ -275,6 +287,11 @@ impl Policy {
             Self::Device => "device",
             Self::Flood => "flood",
         }
+    }
+
+    /// Whether it limits attempts; else it locks an account, which is counted as such.
+    const fn is_rate(self) -> bool {
+        !matches!(self, Self::Lockout | Self::Device)
     }
 
     /// Whether what succeeds is given back.

@@ -15,6 +15,8 @@ pub use access::{AccessClaims, AccessError, AccessToken, AccessTokens};
 pub use assertion::Assertions;
 pub use bearer::{Bearer, BearerKey, Bearers, Destination, Refusal, Unproven};
 pub use keys::{LEEWAY, SigningKeys, TokenKind};
-pub use personal::{NewPersonalToken, PersonalTokenError, PersonalTokens, Scope};
+pub use personal::{
+    LONGEST_NAME, MOST, NewPersonalToken, PersonalKeys, PersonalText, PersonalTokenError, PersonalTokens, PersonalUses, Scope,
+};
 pub use refresh::{RefreshError, RefreshTokens, Renewed};
 pub use store::{PersonalToken, PersonalTokenStore, RefreshToken, RefreshTokenStore, Renewal, Rotation, SealedKey, SigningKeyStore};

@@ -61,6 +61,11 @@ impl<T> WorkQueue<T> {
         state.items.drain(..count).collect()
     }
 
+    /// How many items wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().items.len()
+    }
+
     /// Lets the threads end once the queue is empty.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

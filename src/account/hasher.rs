@@ -3,7 +3,9 @@
 
 use super::hash::Bench;
 use super::{Password, PasswordHash};
+use crate::clock::Stopwatch;
 use crate::config::HashAlgorithm;
+use crate::metrics::Metrics;
 use crate::work_queue::{Next, WorkQueue};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,14 @@ struct Shared {
     patience: Duration,
 }
 
+/// How much is done at once, how much waits, and how long.
+#[derive(Clone, Copy)]
+struct Bounds {
+    threads: usize,
+    capacity: usize,
+    patience: Duration,
+}
+
 enum Job {
     Hash { password: Password, reply: oneshot::Sender<Result<PasswordHash, HashError>> },
     Verify { password: Password, hash: PasswordHash, reply: oneshot::Sender<bool> },
@@ -47,25 +57,32 @@ impl Hasher {
     ///
     /// # Errors
     /// When the machine gives no thread.
-    pub fn start(algorithm: HashAlgorithm) -> std::io::Result<Self> {
+    pub fn start(algorithm: HashAlgorithm, metrics: &Arc<Metrics>) -> std::io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::start_with(algorithm, (cores / 2).clamp(1, 4), CAPACITY, PATIENCE)
+        Self::start_with(Bounds { threads: (cores / 2).clamp(1, 4), capacity: CAPACITY, patience: PATIENCE }, algorithm, metrics)
     }
 
     /// For tests, which may share the machine with many others.
     #[cfg(test)]
     pub(crate) fn start_patient(algorithm: HashAlgorithm) -> Self {
-        Self::start_with(algorithm, 2, CAPACITY, Duration::from_mins(5)).unwrap()
+        let bounds = Bounds { threads: 2, capacity: CAPACITY, patience: Duration::from_mins(5) };
+        Self::start_with(bounds, algorithm, &Metrics::new().unwrap()).unwrap()
     }
 
-    fn start_with(algorithm: HashAlgorithm, threads: usize, capacity: usize, patience: Duration) -> std::io::Result<Self> {
-        let queue = Arc::new(WorkQueue::new(capacity));
-        let hasher = Self(Arc::new(Shared { queue: Arc::clone(&queue), algorithm, patience }));
-        for number in 0..threads {
-            let queue = Arc::clone(&queue);
-            std::thread::Builder::new().name(format!("password-hash-{number}")).spawn(move || run(&queue, algorithm))?;
+    fn start_with(bounds: Bounds, algorithm: HashAlgorithm, metrics: &Arc<Metrics>) -> std::io::Result<Self> {
+        let queue = Arc::new(WorkQueue::new(bounds.capacity));
+        let hasher = Self(Arc::new(Shared { queue: Arc::clone(&queue), algorithm, patience: bounds.patience }));
+        for number in 0..bounds.threads {
+            let (queue, metrics) = (Arc::clone(&queue), Arc::clone(metrics));
+            std::thread::Builder::new().name(format!("password-hash-{number}")).spawn(move || run(&queue, algorithm, &metrics))?;
         }
         Ok(hasher)
+    }
+
+    /// How many passwords wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.queue.len()
     }
 
     /// How new hashes are made.
@@ -111,27 +128,31 @@ impl Drop for Shared {
     }
 }
 
-fn run(queue: &WorkQueue<Job>, algorithm: HashAlgorithm) {
+fn run(queue: &WorkQueue<Job>, algorithm: HashAlgorithm, metrics: &Metrics) {
     give_way_to_others();
     let mut bench = Bench::default();
     loop {
         match queue.next(IDLE) {
-            Next::Work(job) => work(&mut bench, algorithm, job),
+            Next::Work(job) => {
+                let begun = Stopwatch::start();
+                if work(&mut bench, algorithm, job) {
+                    metrics.password_hash_duration_seconds.observe(begun.elapsed().as_secs_f64());
+                }
+            }
             Next::Idle => bench.clear(),
             Next::Closed => return,
         }
     }
 }
 
-fn work(bench: &mut Bench, algorithm: HashAlgorithm, job: Job) {
+/// Does the job, if somebody still waits for it; whether it did.
+fn work(bench: &mut Bench, algorithm: HashAlgorithm, job: Job) -> bool {
     match job {
         Job::Hash { password, reply } if !reply.is_closed() => {
-            let _ = reply.send(bench.hash(algorithm, &password).map_err(|_| HashError::Failed));
+            reply.send(bench.hash(algorithm, &password).map_err(|_| HashError::Failed)).is_ok()
         }
-        Job::Verify { password, hash, reply } if !reply.is_closed() => {
-            let _ = reply.send(bench.verify(&hash, &password));
-        }
-        Job::Hash { .. } | Job::Verify { .. } => {}
+        Job::Verify { password, hash, reply } if !reply.is_closed() => reply.send(bench.verify(&hash, &password)).is_ok(),
+        Job::Hash { .. } | Job::Verify { .. } => false,
     }
 }
 
@@ -149,6 +170,11 @@ mod tests {
         Password::new(text.to_owned())
     }
 
+    /// Without a thread that works, and with room for one.
+    fn idle(patience: Duration) -> Hasher {
+        Hasher::start_with(Bounds { threads: 0, capacity: 1, patience }, HashAlgorithm::Argon2id, &Metrics::new().unwrap()).unwrap()
+    }
+
     #[tokio::test]
     async fn a_hash_verifies_for_its_password_and_for_no_other() {
         let hasher = Hasher::start_patient(HashAlgorithm::Argon2id);
@@ -161,20 +187,20 @@ mod tests {
     /// threats.md G11
     #[tokio::test]
     async fn beyond_the_queue_callers_are_told_at_once() {
-        let hasher = Hasher::start_with(HashAlgorithm::Argon2id, 0, 1, Duration::from_mins(1)).unwrap();
+        let hasher = idle(Duration::from_mins(1));
         let waiting = tokio::spawn({
             let hasher = hasher.clone();
             async move { hasher.verify(&password("x"), None).await }
         });
         tokio::task::yield_now().await;
-        assert_eq!(hasher.verify(&password("x"), None).await, Err(HashError::Busy));
+        assert_eq!((hasher.verify(&password("x"), None).await, hasher.waiting()), (Err(HashError::Busy), 1));
         waiting.abort();
     }
 
     /// threats.md G11
     #[tokio::test]
     async fn nobody_waits_longer_than_the_patience() {
-        let hasher = Hasher::start_with(HashAlgorithm::Argon2id, 0, 1, Duration::from_millis(1)).unwrap();
+        let hasher = idle(Duration::from_millis(1));
         assert_eq!(hasher.hash(&password("x")).await.unwrap_err(), HashError::Busy);
     }
 
@@ -183,8 +209,8 @@ mod tests {
         let (reply, answer) = oneshot::channel();
         drop(answer);
         let mut bench = Bench::default();
-        work(&mut bench, HashAlgorithm::Argon2id, Job::Hash { password: password("x"), reply });
-        assert!(bench.is_unused());
+        let worked = work(&mut bench, HashAlgorithm::Argon2id, Job::Hash { password: password("x"), reply });
+        assert!(!worked && bench.is_unused());
     }
 
     /// threats.md: a password of 1 MiB is refused cheaply

@@ -2,6 +2,7 @@
 
 use super::{Actor, Administration, AdministrationError};
 use crate::audit::{Action, Event, Outcome, Party};
+use crate::metrics::SessionEnd;
 use crate::session::{Session, SessionKey};
 use crate::token::RefreshToken;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ impl Administration {
         self.refuse_out_of_reach()?;
         let found = self.marks.sessions.find(key, self.clock.now()).await?;
         let ended = self.marks.sessions.end(key).await?;
+        self.marks.metrics.sessions_ended(SessionEnd::Revoked, ended.into());
         if let Some(session) = found.filter(|_| ended) {
             self.note_revocation(Party::from(&session.user), "one");
         }
@@ -63,7 +65,9 @@ impl Administration {
     pub async fn end_sessions(&self, user: &str) -> Result<u64, AdministrationError> {
         self.refuse_out_of_reach()?;
         let account = self.find(user).await?;
-        let ended = self.marks.sessions.end_all(account.id, None).await? + self.marks.refresh_tokens.end_all(account.id).await?;
+        let ended = self.marks.sessions.end_all(account.id, None).await?;
+        self.marks.metrics.sessions_ended(SessionEnd::Revoked, ended);
+        let ended = ended + self.marks.refresh_tokens.end_all(account.id).await?;
         self.note_revocation(Party::from(&account), "all");
         Ok(ended)
     }

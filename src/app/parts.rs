@@ -11,6 +11,7 @@ use crate::link_token::LinkTokens;
 use crate::lockout::Lockout;
 use crate::login::Login;
 use crate::mail::Outbox;
+use crate::metrics::Metrics;
 use crate::profile::Profile;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
@@ -19,7 +20,10 @@ use crate::session::SessionStore;
 use crate::session_marks::SessionMarks;
 use crate::store::OneTimeStore;
 use crate::throttle::Throttle;
-use crate::token::{AccessTokens, Assertions, PersonalTokenStore, PersonalTokens, RefreshTokens, SigningKeyStore, SigningKeys};
+use crate::token::{
+    AccessTokens, Assertions, PersonalKeys, PersonalTokenStore, PersonalTokens, PersonalUses, RefreshTokens, SigningKeyStore, SigningKeys,
+};
+use crate::token_login::TokenLogin;
 use std::sync::Arc;
 
 /// What several use cases need.
@@ -35,6 +39,7 @@ pub(super) struct Parts {
     pub(super) audit: Arc<Audit>,
     pub(super) lockout: Arc<Lockout>,
     pub(super) throttle: Arc<Throttle>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Parts {
@@ -47,6 +52,7 @@ impl Parts {
             throttle: Arc::clone(&self.throttle),
             outbox: Arc::clone(&self.outbox),
             audit: Arc::clone(&self.audit),
+            metrics: Arc::clone(&self.metrics),
             settings: self.settings.sessions,
             verify_email: self.settings.accounts.verify_email,
         })
@@ -165,7 +171,24 @@ impl Parts {
     }
 
     pub(super) fn personal_tokens(&self, store: Arc<dyn PersonalTokenStore>, secret: &Secret) -> Arc<PersonalTokens> {
-        Arc::new(PersonalTokens { store, audit: Arc::clone(&self.audit), clock: Arc::clone(&self.clock), secret: secret.clone() })
+        Arc::new(PersonalTokens {
+            store,
+            audit: Arc::clone(&self.audit),
+            clock: Arc::clone(&self.clock),
+            keys: PersonalKeys::derive(secret, self.settings.secret_previous.as_ref()),
+            uses: PersonalUses::default(),
+            settings: Arc::clone(&self.settings),
+        })
+    }
+
+    pub(super) fn token_login(&self, login: &Arc<Login>, access: &Arc<AccessTokens>, refresh: &Arc<RefreshTokens>) -> Arc<TokenLogin> {
+        Arc::new(TokenLogin {
+            login: Arc::clone(login),
+            accounts: Arc::clone(&self.accounts),
+            access: Arc::clone(access),
+            refresh: Arc::clone(refresh),
+            audit: Arc::clone(&self.audit),
+        })
     }
 
     pub(super) fn assertions(&self, keys: &Arc<SigningKeys>) -> Arc<Assertions> {

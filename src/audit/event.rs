@@ -61,6 +61,10 @@ pub enum Action {
     InvitationRevocation,
     /// A refresh token was used that had been replaced.
     RefreshTokenReuse,
+    /// A personal token was made.
+    TokenCreation,
+    /// A personal token was revoked.
+    TokenRevocation,
     /// What a newer version recorded, before this one took its place again.
     #[serde(other)]
     Unknown,

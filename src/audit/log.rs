@@ -15,7 +15,7 @@ pub(super) fn write(record: &Record) {
         outcome = %record.outcome,
         reason = record.reason.as_ref().map(display),
         client = record.client.map(display),
-        request = Some(&record.request_id).filter(|id| !id.is_empty()).map(display),
+        request_id = Some(&record.request_id).filter(|id| !id.is_empty()).map(display),
         account = record.actor.account.map(display),
         subject_account = subject.and_then(|subject| subject.account).map(display),
         subject = subject.map(|subject| subject.name.as_str()),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::client::Client;
 use crate::clock::{ManualClock, Stopwatch};
+use crate::metrics::Metrics;
 use async_trait::async_trait;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,7 +37,7 @@ impl AuditStore for Kept {
 
 fn audit(store: &Arc<Kept>) -> Audit {
     let store: Arc<dyn AuditStore> = Arc::<Kept>::clone(store);
-    Audit::start(store, Arc::new(ManualClock::at(Timestamp(1_700_000_000_000)))).unwrap()
+    Audit::start(store, Arc::new(ManualClock::at(Timestamp(1_700_000_000_000))), Metrics::new().unwrap()).unwrap()
 }
 
 fn event(name: &str) -> Event {

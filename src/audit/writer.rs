@@ -63,7 +63,10 @@ impl Writer {
     pub(super) fn push(&self, record: Record) {
         let full = self.shared.queue.push(Item::Record(Box::new(record))).is_err();
         if full && !self.shared.overflowing.swap(true, Ordering::Relaxed) {
-            tracing::error!("audit records come faster than the user store takes them, further ones stand in the log only");
+            tracing::error!(
+                event = "audit_overflow",
+                "audit records come faster than the user store takes them, further ones stand in the log only"
+            );
         }
     }
 
@@ -134,17 +137,17 @@ impl Work {
         let mut ending = false;
         while let Err(error) = self.append(&batch.records) {
             if !self.shared.failing.swap(true, Ordering::Relaxed) {
-                tracing::error!(%error, "audit records cannot be stored, trying again; the log has them");
+                tracing::error!(event = "audit_not_stored", %error, "audit records cannot be stored, trying again; the log has them");
             }
             if ending {
                 let lost = batch.records.len() + self.shared.queue.drain(CAPACITY).len();
-                tracing::error!(lost, "audit records were not stored before the end; the log has them");
+                tracing::error!(event = "audit_lost", lost, "audit records were not stored before the end; the log has them");
                 return;
             }
             ending = self.shared.queue.closed_within(RETRY);
         }
         if self.shared.failing.swap(false, Ordering::Relaxed) {
-            tracing::info!("audit records are stored again");
+            tracing::info!(event = "audit_stored_again", "audit records are stored again");
         }
         self.shared.overflowing.store(false, Ordering::Relaxed);
         for waiting in batch.waiting {

@@ -1,7 +1,7 @@
 //! `portcullis demo`: everything embedded, nothing to install, nothing left behind.
 
 use super::Failure;
-use super::serve::serve;
+use super::serve::{Serving, serve};
 use crate::account::Password;
 use crate::administration::AddedAccount;
 use crate::app::App;
@@ -25,7 +25,7 @@ pub(super) fn run(listen: &str) -> Result<(), Failure> {
         .tempdir()
         .map_err(|error| format!("cannot make a temporary folder: {error}"))?;
     let settings = settings(listen, folder.path())?;
-    let result = serve(settings, announce);
+    let result = serve(Serving { settings, file: None }, announce);
     folder.close().map_err(|error| format!("cannot remove the temporary folder: {error}"))?;
     result
 }

@@ -1,35 +1,50 @@
-//! `portcullis serve`: runs the gateway until it is told to stop.
+//! `portcullis serve`: runs the gateway until it is told to stop, and reads its configuration again on SIGHUP.
 
 use super::Failure;
 use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::{self, Settings, UserStore};
 use crate::logging;
+use crate::reload::Reloader;
 use crate::server::{self, Running, Workers};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Serves these settings until SIGTERM or SIGINT; `announce` is called once everything listens.
-pub(super) fn serve(settings: Settings, announce: impl AsyncFnOnce(&Running, &Arc<App>) -> Result<(), String>) -> Result<(), Failure> {
-    logging::start(&settings.log);
+/// A gateway to run.
+pub(super) struct Serving {
+    /// What it was told.
+    pub(super) settings: Settings,
+    /// Where that is read again; `None` where SIGHUP is another word for the end.
+    pub(super) file: Option<PathBuf>,
+}
+
+/// Serves until SIGTERM or SIGINT; `announce` is called once everything listens.
+pub(super) fn serve(serving: Serving, announce: impl AsyncFnOnce(&Running, &Arc<App>) -> Result<(), String>) -> Result<(), Failure> {
+    let Serving { settings, file } = serving;
+    let log = logging::start(&settings.log);
     raise_open_files_limit();
     let threads = settings.server.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let workers = Workers::threads(threads).map_err(|error| error.to_string())?;
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| format!("cannot start: {error}"))?;
-    main.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(|error| format!("cannot listen for signals: {error}"))?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let served = main.block_on(async {
+        // The very first thing: a signal that nobody listens for would end the process.
+        let hangup = listen_for(SignalKind::hangup())?;
+        let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
         let app = App::open(Arc::new(settings), Arc::new(SystemClock)).map_err(|error| error.to_string())?;
         app.start().map_err(|error| error.to_string())?;
         let running = server::start(app.clone(), &workers).await.map_err(|error| error.to_string())?;
         announce(&running, &app).await?;
+        drop(app);
+        let live = running.live().clone();
+        let hung_up = tokio::spawn(follow(hangup, Reloader::new(live.clone()).with_log(log), file));
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hung_up => {}
         }
-        tracing::info!("stopping");
+        tracing::info!(event = "stopping", "stopping");
         tokio::select! {
             () = running.stop() => {}
             // Asked a second time, nobody wants to wait.
@@ -37,9 +52,27 @@ pub(super) fn serve(settings: Settings, announce: impl AsyncFnOnce(&Running, &Ar
             _ = terminate.recv() => {}
         }
         // A request that is still running may hold the app; what it recorded until now is stored all the same.
+        let app = live.app();
         app.audit.flush().await;
+        app.telemetry.stop().await;
         Ok(())
-    })
+    });
+    // A configuration that is being read just now, from a network that hangs, is waited for by nobody.
+    main.shutdown_background();
+    served
+}
+
+/// Reads the configuration again at each SIGHUP, one at a time; without a file, it ends at the first.
+async fn follow(mut hangup: Signal, reloader: Reloader, file: Option<PathBuf>) {
+    while hangup.recv().await.is_some() {
+        let Some(file) = file.clone() else { return };
+        // What became of it was logged.
+        let _ = reloader.reload(move || config::load(&file)).await;
+    }
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, String> {
+    signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
 }
 
 /// `portcullis serve`: prints where it listens.
@@ -48,7 +81,8 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
-    serve(loaded.settings, async |running, app| {
+    let serving = Serving { settings: loaded.settings, file: Some(config.to_owned()) };
+    serve(serving, async |running, app| {
         let mut out = std::io::stdout().lock();
         let listening = running.addresses().iter().map(|address| ("listening", address));
         let ext_authz = running.ext_authz().map(|address| ("ext_authz", address));
@@ -59,7 +93,7 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
             UserStore::Sqlite(path) => path.display().to_string(),
             UserStore::Mongo(url) => url.servers().to_owned(),
         };
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), users, "serving");
+        tracing::info!(event = "serving", version = env!("CARGO_PKG_VERSION"), users, "serving");
         Ok(())
     })
 }

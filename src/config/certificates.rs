@@ -3,6 +3,8 @@
 use super::field::Field;
 use super::section::Section;
 use super::{CertificateFiles, UpstreamTls};
+use crate::certificate::{SOON, Validity};
+use crate::clock::{Clock as _, SystemClock};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -58,6 +60,7 @@ fn key(field: &Field<'_>) -> Option<Key> {
 
 fn pair(section: &Section<'_>, both: Option<(Certificates, Key)>) -> Option<CertificateFiles> {
     let ((certificate, chain), (key, der)) = both?;
+    warn_of_its_end(section, &certificate, &chain);
     match CertifiedKey::from_der(chain, der, &rustls::crypto::ring::default_provider()) {
         Ok(_) => Some(CertificateFiles { certificate, key }),
         Err(error) => {
@@ -65,6 +68,19 @@ fn pair(section: &Section<'_>, both: Option<(Certificates, Key)>) -> Option<Cert
             None
         }
     }
+}
+
+fn warn_of_its_end(section: &Section<'_>, file: &Path, chain: &[CertificateDer<'_>]) {
+    let Some(Validity { name, until }) = chain.first().and_then(|leaf| Validity::of(leaf, file)) else { return };
+    let now = SystemClock.now();
+    let ends = if until <= now {
+        "expired on"
+    } else if until <= now.plus(SOON) {
+        "expires on"
+    } else {
+        return;
+    };
+    section.warn("certificate", format!("the certificate for {name} {ends} {}; renew it and send SIGHUP", until.in_words()));
 }
 
 fn one_sentence(error: &rustls::Error) -> String {

@@ -4,7 +4,7 @@ use super::environment::{self, Variables};
 use super::file::{self, Place};
 use super::findings::{Finding, Findings};
 use super::section::Section;
-use super::{PortalUrl, Settings, accounts, appearance, email, headers, later, limits, policy, risks, routes, server, tokens};
+use super::{PortalUrl, Settings, accounts, appearance, email, headers, later, limits, policy, risks, routes, server, telemetry, tokens};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -185,6 +185,7 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<(Settings, Vec<Finding>)
     let email = email::email(&mut root);
     let audit = limits::audit(&mut root);
     let log = appearance::log(&mut root);
+    let tracing = telemetry::tracing(&mut root);
     let ui = appearance::ui(&mut root);
     later::sections(&mut root);
     root.finish();
@@ -207,6 +208,7 @@ pub(super) fn settings(mut root: Section<'_>) -> Option<(Settings, Vec<Finding>)
         policy,
         identity,
         log,
+        tracing,
         ui,
         local_hosts_only: None,
     };

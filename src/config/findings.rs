@@ -40,6 +40,11 @@ impl Findings {
         self.warnings.borrow_mut().push(Finding { place: place.clone(), key: key.to_owned(), message: message.into() });
     }
 
+    /// How many errors there are so far.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.borrow().len()
+    }
+
     /// Errors and warnings, each in the order of the file.
     pub(super) fn into_lists(self) -> (Vec<Finding>, Vec<Finding>) {
         let sorted = |list: RefCell<Vec<Finding>>| {

@@ -9,7 +9,6 @@ use super::units;
 /// The sections that are altogether of a later version.
 pub(super) fn sections(root: &mut Section<'_>) {
     root.later("mfa", &["{ totp: true, passkeys: true, issuer: Portcullis }"], "second factors");
-    root.later("tracing", &["{ otlp: null }"], "the export of traces");
 }
 
 impl Section<'_> {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 /// Where a Redis is and how to sign in there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisAddress {
     /// Which server.
     pub server: RedisServer,
@@ -20,7 +20,7 @@ pub struct RedisAddress {
 }
 
 /// Which server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedisServer {
     /// This one.
     One(RedisHost),
@@ -45,7 +45,7 @@ pub struct RedisHost {
 }
 
 /// A user name and password, each where there is one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedisLogin {
     /// User of an access list; Redis's `default` where there is none.
     pub username: Option<String>,

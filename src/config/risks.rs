@@ -5,7 +5,7 @@ use super::{
     ListenAddress, MailTransport, Registration, Route, SessionStoreKind, Settings, SmtpServer, SmtpTls, Upstream, UpstreamAddress,
     UserStore,
 };
-use crate::host::{Host, HostPattern};
+use crate::host::HostPattern;
 use crate::policy::{Access, PathPattern, Policy, Rule};
 use std::net::IpAddr;
 
@@ -155,6 +155,12 @@ fn rules(root: &Section<'_>, settings: &Settings) {
         if rule.allow == Access::Mfa {
             warn(root, &format!("{key}.allow"), NOBODY);
         }
+        if let Some(PathPattern::Below(path)) = &rule.path
+            && let Some(without) = path.strip_suffix(b"/").filter(|without| !without.is_empty())
+        {
+            let without = String::from_utf8_lossy(without);
+            warn(root, &format!("{key}.path"), format!("leaves {without} itself out; write {without} for it and all that lies below"));
+        }
         if let Some(host) = &rule.host
             && !settings.routes.iter().any(|route| route.host.as_ref().is_none_or(|served| overlap(served, host)))
         {
@@ -228,26 +234,23 @@ fn leads_to_itself(route: &Route, settings: &Settings) -> bool {
     })
 }
 
-fn host_without_login<'s>(route: &'s Route, settings: &Settings) -> Option<&'s Host> {
+fn host_without_login<'s>(route: &'s Route, settings: &Settings) -> Option<&'s HostPattern> {
     let domain = settings.cookies.domain.as_deref()?;
-    match &route.host {
-        Some(HostPattern::Exact(host)) if !host.is_under(domain) => Some(host),
-        _ => None,
-    }
+    route.host.as_ref().filter(|host| !serves_only_under(host, domain))
+}
+
+/// Whether every host that is meant is this domain, or lies under it.
+fn serves_only_under(host: &HostPattern, domain: &str) -> bool {
+    let name = match host {
+        HostPattern::Exact(host) => host.as_str(),
+        HostPattern::Under(parent) => parent,
+    };
+    name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
 fn can_be_signed_in(route: &Route, settings: &Settings) -> bool {
     let Some(portal) = &settings.portal.url else { return true };
-    let under = |host: &str| {
-        settings
-            .cookies
-            .domain
-            .as_deref()
-            .is_some_and(|domain| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
-    };
-    match &route.host {
-        None => false,
-        Some(HostPattern::Exact(host)) => *host == portal.host || under(host.as_str()),
-        Some(HostPattern::Under(domain)) => under(domain),
-    }
+    let is_portal = |host: &HostPattern| matches!(host, HostPattern::Exact(host) if *host == portal.host);
+    let domain = settings.cookies.domain.as_deref();
+    route.host.as_ref().is_some_and(|host| is_portal(host) || domain.is_some_and(|domain| serves_only_under(host, domain)))
 }

@@ -1,6 +1,7 @@
 //! `routes`: which host and path lead to which upstream.
 
 use super::field::Field;
+use super::file::Place;
 use super::section::Section;
 use super::{Route, ServerSettings, Upstream, UpstreamScheme, certificates, headers, upstream};
 use crate::host::HostPattern;
@@ -14,24 +15,47 @@ const EXAMPLE: &str = "write for example [{ upstream: \"http://127.0.0.1:3000\" 
 /// All routes; `None` if one could not be read, which was reported then.
 pub(super) fn routes(root: &mut Section<'_>, server: &ServerSettings, identity: &IdentityHeaders) -> Option<Vec<Route>> {
     root.required("routes", EXAMPLE, |field| {
-        let listed = field.list(|field| route(field, server, identity).map(|route| (route, field.place(), field.path().to_owned())))?;
+        let listed = field
+            .list(|field| route(field, server, identity).map(|read| Listed { read, place: field.place(), key: field.path().to_owned() }))?;
         if listed.is_empty() {
             return field.error(format!("is empty, {EXAMPLE}"));
         }
-        for (index, (route, place, path)) in listed.iter().enumerate() {
-            let same = |(other, ..): &&(Route, _, _)| (&other.host, &other.path) == (&route.host, &route.path);
-            if let Some((.., first)) = listed[..index].iter().find(same) {
-                field.findings().error(place, path, format!("has the host and path of {first}, so it would never be used"));
+        for (index, route) in listed.iter().enumerate().filter(|(_, route)| route.read.addressed) {
+            if let Some(first) = listed[..index].iter().find(|first| first.read.addressed && first.is_addressed_like(route)) {
+                let message = format!("has the host and path of {}, so it would never be used", first.key);
+                field.findings().error(route.place, &route.key, message);
             }
         }
-        Some(listed.into_iter().map(|(route, ..)| route).collect())
+        Some(listed.into_iter().map(|listed| listed.read.route).collect())
     })
 }
 
-fn route(field: &Field<'_>, server: &ServerSettings, identity: &IdentityHeaders) -> Option<Route> {
+/// A route and where it stands.
+struct Listed<'a> {
+    read: Read,
+    place: &'a Place,
+    key: String,
+}
+
+/// A route as far as it could be read.
+struct Read {
+    route: Route,
+    /// Whether its host and path are what was written, and not what stands in for something wrong.
+    addressed: bool,
+}
+
+impl Listed<'_> {
+    fn is_addressed_like(&self, other: &Self) -> bool {
+        (&self.read.route.host, &self.read.route.path) == (&other.read.route.host, &other.read.route.path)
+    }
+}
+
+fn route(field: &Field<'_>, server: &ServerSettings, identity: &IdentityHeaders) -> Option<Read> {
     let mut section = field.section()?;
+    let errors = field.findings().errors();
     let host = section.optional("host", host_pattern);
     let path = section.read("path", "/".into(), |field| path(field, &server.prefix));
+    let addressed = field.findings().errors() == errors;
     let allowed = "write for example http://127.0.0.1:3000, unix:/run/app.sock, sample or none";
     let upstream = section.required("upstream", allowed, upstream::upstream);
     let upstream_tls = certificates::upstream(&mut section);
@@ -50,7 +74,7 @@ fn route(field: &Field<'_>, server: &ServerSettings, identity: &IdentityHeaders)
     let park_forms = section.read("park_forms", false, Field::flag);
     let basic_auth = section.optional("basic_auth", basic_auth);
     section.finish();
-    Some(Route {
+    let route = Route {
         host,
         path,
         upstream: upstream?,
@@ -64,7 +88,8 @@ fn route(field: &Field<'_>, server: &ServerSettings, identity: &IdentityHeaders)
         websocket_origins,
         park_forms,
         basic_auth,
-    })
+    };
+    Some(Read { route, addressed })
 }
 
 fn speaks_tls(upstream: &Upstream) -> bool {

@@ -1,5 +1,7 @@
 //! Secrets in configuration: never printed.
 
+use subtle::ConstantTimeEq as _;
+
 /// A secret text.
 #[derive(Clone)]
 pub struct Secret(zeroize::Zeroizing<String>);
@@ -28,6 +30,14 @@ impl Secret {
         mac.finalize().into_bytes().into()
     }
 }
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -109,6 +109,10 @@ impl<'a> Section<'a> {
         self.findings.error(self.place_of(key), &self.path_of(key), message);
     }
 
+    pub(super) fn warn(&self, key: &str, message: impl Into<String>) {
+        self.findings.warn(self.place_of(key), &self.path_of(key), message);
+    }
+
     pub(super) fn path_of(&self, key: &str) -> String {
         // A quoted key may hold line breaks and terminal escapes, which must not reach a terminal.
         let key = key.escape_debug();

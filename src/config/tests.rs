@@ -2,6 +2,7 @@
 
 mod access_rules;
 mod documented_file;
+mod fixed;
 mod from_the_environment;
 mod loading;
 mod mail;

@@ -87,7 +87,7 @@ impl EmailConfirmation {
     /// nothing where they were mailed enough: what they are told is the same.
     pub async fn remind(&self, account: &Account, base: Option<&str>, client: &Client) {
         if let Err(ChangeError::Unavailable(error)) = self.request_again(account, base, client).await {
-            tracing::error!(%error, request = client.request_id, "a link to confirm an address is not mailed");
+            tracing::error!(event = "mail_not_posted", %error, "a link to confirm an address is not mailed");
         }
     }
 

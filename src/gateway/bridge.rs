@@ -49,7 +49,7 @@ pub async fn call(
     match Limited::new(body, MAX_ANSWER).collect().await {
         Ok(body) => Ok(Response::from_parts(parts, body.to_bytes())),
         Err(error) => {
-            tracing::error!(%error, "a page could not be collected");
+            tracing::error!(event = "page_failed", %error, "a page could not be collected");
             Err(Fault::Internal)
         }
     }

@@ -4,11 +4,15 @@
 use super::Gateway;
 use super::exchange::{self, Facts};
 use super::identities::Introduction;
-use crate::gate::{Activity, Gate, Judgement};
+use crate::clock::Stopwatch;
+use crate::gate::{Activity, Gate, Hold, Judgement};
+use crate::metrics;
 use crate::policy::{Destination, Verdict};
 use crate::portal::Presence;
 use crate::portal::error_page::Fault;
+use crate::token;
 use http::{HeaderMap, Method};
+use std::time::Duration;
 
 /// Longest address of the login page; what would lead back is left out where it would be longer.
 const LONGEST_LOGIN_URL: usize = 2048;
@@ -39,12 +43,27 @@ pub enum Mode {
 
 /// A decision.
 pub struct Decision {
-    /// What was decided.
-    pub verdict: Verdict,
+    /// What was decided, and how.
+    pub judged: Judged,
     /// Whether headers that override the method must be removed.
     pub names_methods: bool,
     /// What to do.
     pub outcome: Outcome,
+}
+
+/// What was decided, by what, and how long that took.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Index of the deciding rule; `None` for the default.
+    pub rule: Option<usize>,
+    /// Number of the route in the configuration, from 1.
+    pub route: usize,
+    /// How long it took to find out who asks.
+    pub store: Duration,
+    /// How long it took in all.
+    pub taken: Duration,
 }
 
 /// What to do with a request.
@@ -63,6 +82,10 @@ pub struct Pass {
     pub identity: Option<Introduction>,
     /// The activity to note while it lasts.
     pub activity: Option<Activity>,
+    /// What it must not outlive.
+    pub hold: Option<Hold>,
+    /// Whether `Authorization` was for us, and so is not for the application.
+    pub takes_authorization: bool,
     /// Whether a rule decided that is not public.
     pub private: bool,
 }
@@ -85,20 +108,50 @@ enum Manner {
     Switch,
 }
 
+impl Decision {
+    /// As which it is counted where it is answered as it stands.
+    #[must_use]
+    pub fn counted(&self) -> metrics::Decision {
+        match &self.outcome {
+            Outcome::Pass(_) if self.judged.verdict == Verdict::Public => metrics::Decision::Public,
+            Outcome::Pass(_) => metrics::Decision::Allow,
+            Outcome::SignIn(_) => metrics::Decision::Redirect,
+            Outcome::Refuse(fault) => metrics::Decision::refused_with(fault.status()),
+        }
+    }
+}
+
 impl Gateway {
-    /// Who the request's credentials speak for. The one place where they are read.
+    /// Who the request's credentials speak for. The one place where they are read. A token comes before the cookie: it was put
+    /// into the request on purpose.
     pub(super) async fn presence(&self, headers: &HeaderMap, facts: &Facts) -> Presence {
+        let destination = token::Destination { host: facts.host.as_str(), path: facts.target.path(), method: facts.method.as_str() };
+        match self.0.gate.program(headers, destination).await {
+            Some(presence) => presence,
+            None => self.visitor(headers, facts).await,
+        }
+    }
+
+    /// Who the request's session cookie speaks for, whatever else it presents.
+    pub(super) async fn visitor(&self, headers: &HeaderMap, facts: &Facts) -> Presence {
         let cookie = crate::session::SessionCookies::for_scheme(facts.https, &self.0.settings.cookies).session_name();
         self.0.gate.presence(headers, cookie).await
     }
 
     /// Decides on a request for an application.
     pub(super) async fn judge(&self, asked: Asked<'_>) -> Decision {
+        let watch = Stopwatch::start();
         let presence = self.presence(asked.headers, asked.facts).await;
+        let store = watch.elapsed();
+        let route = self.0.routes.written_at(asked.route) + 1;
+        if let Presence::Refused(fault) = presence {
+            let judged = Judged { verdict: refused_as(&fault), rule: None, route, store, taken: watch.elapsed() };
+            return Decision { judged, names_methods: false, outcome: Outcome::Refuse(fault) };
+        }
         let facts = asked.facts;
         let destination =
             Destination { host: &facts.host, path: facts.target.path(), method: &facts.method, client: facts.client_for_rules() };
-        let Judgement { verdict, names_methods, .. } = Gate::judge(&self.0.settings.policy, &destination, &presence);
+        let Judgement { verdict, rule, names_methods } = Gate::judge(&self.0.settings.policy, &destination, &presence);
         let outcome = match verdict {
             Verdict::Public | Verdict::Allow => self.pass(asked, verdict, &presence).await,
             Verdict::Login => self.ask_to_sign_in(asked),
@@ -106,7 +159,8 @@ impl Gateway {
             Verdict::SecondFactor => Outcome::Refuse(Fault::SecondFactorMissing),
             Verdict::Unavailable => Outcome::Refuse(Fault::Unavailable { retry_after: 2 }),
         };
-        Decision { verdict, names_methods, outcome }
+        let judged = Judged { verdict, rule, route, store, taken: watch.elapsed() };
+        Decision { judged, names_methods, outcome }
     }
 
     async fn pass(&self, asked: Asked<'_>, verdict: Verdict, presence: &Presence) -> Outcome {
@@ -116,26 +170,30 @@ impl Gateway {
         {
             return Outcome::Refuse(fault);
         }
-        let user = match presence {
-            Presence::Somebody { session, .. } => Some(&session.user),
-            Presence::Nobody | Presence::Unknown => None,
-        };
-        let identity = match user {
+        let identity = match presence.user() {
             Some(user) => match parts.identities.introduce(user, &asked.facts.host).await {
                 Ok(introduction) => Some(introduction),
                 // What is public is for nobody as well.
                 Err(error) if verdict == Verdict::Public => {
-                    tracing::warn!(%error, "a request goes on without its user, whom no key is there to vouch for");
+                    tracing::warn!(event = "assertion_failed", %error, "a request goes on without its user, whom no key is there to vouch for");
                     None
                 }
                 Err(error) => {
-                    tracing::error!(%error, "no key is there to vouch for the user of a request");
+                    tracing::error!(event = "assertion_failed", %error, "no key is there to vouch for the user of a request");
                     return Outcome::Refuse(Fault::Unavailable { retry_after: 2 });
                 }
             },
             None => None,
         };
-        Outcome::Pass(Pass { identity, activity: parts.gate.note_activity(presence), private: verdict != Verdict::Public })
+        let private = verdict != Verdict::Public;
+        Outcome::Pass(Pass {
+            identity,
+            activity: parts.gate.note_activity(presence),
+            // What is public goes on without a credential, so it outlives one, too.
+            hold: Hold::of(presence).filter(|_| private),
+            takes_authorization: matches!(presence, Presence::Program(_)),
+            private,
+        })
     }
 
     /// A navigation is sent to the login; all else is told that it has no credential.
@@ -207,6 +265,16 @@ impl Gateway {
             (false, false) if manner == Manner::Switch => format!("{login}?switch"),
             _ => login,
         }
+    }
+}
+
+/// As what the refusal of a token of ours is told: whatever the rules say, and never a redirect to the login, which no program
+/// follows.
+fn refused_as(fault: &Fault) -> Verdict {
+    match fault.status() {
+        http::StatusCode::UNAUTHORIZED => Verdict::Login,
+        http::StatusCode::SERVICE_UNAVAILABLE => Verdict::Unavailable,
+        _ => Verdict::Forbidden,
     }
 }
 

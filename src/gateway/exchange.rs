@@ -63,7 +63,7 @@ impl Facts {
         }
         let (host, authority) = host(request)?;
         let target = Target::parse(request.raw_path()).map_err(|BadTarget(reason)| Fault::BadRequest(reason))?;
-        check_credentials(request)?;
+        check_credentials(&request.headers)?;
         check_body(request, settings)?;
         let peer = Peer::of(exchange.client_addr());
         let behind_proxy = peer.is_trusted(&settings.server.trusted_proxies);
@@ -128,8 +128,11 @@ pub fn host(request: &RequestHeader) -> Result<(Host, String), Fault> {
 }
 
 /// Servers disagree on what bytes beyond ASCII mean in credentials.
-fn check_credentials(request: &RequestHeader) -> Result<(), Fault> {
-    let ascii = request.headers.get_all(AUTHORIZATION).iter().all(|value| value.as_bytes().is_ascii());
+///
+/// # Errors
+/// Where there are some.
+pub fn check_credentials(headers: &HeaderMap) -> Result<(), Fault> {
+    let ascii = headers.get_all(AUTHORIZATION).iter().all(|value| value.as_bytes().is_ascii());
     if ascii { Ok(()) } else { Err(Fault::BadRequest("The Authorization header is not ASCII.")) }
 }
 

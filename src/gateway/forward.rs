@@ -7,6 +7,7 @@ use super::upstream::Server;
 use crate::config::{HeaderChanges, Route};
 use crate::gate::cookies;
 use crate::identity::folded;
+use crate::trace_context::TraceContext;
 use bytes::BytesMut;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -74,8 +75,14 @@ pub struct Forward<'a> {
     pub identity: Option<&'a Introduction>,
     /// Whether the deciding rule names methods.
     pub names_methods: bool,
+    /// Whether `Authorization` was for us, and so is not for the application.
+    pub takes_authorization: bool,
     /// The request's id.
     pub request_id: &'a str,
+    /// What the upstream is told of the trace.
+    pub traceparent: TraceContext,
+    /// Whether a proxy in front told of the trace, so that its `tracestate` belongs to it.
+    pub trace_was_told: bool,
     /// The server that takes the request.
     pub server: &'a Server,
 }
@@ -93,6 +100,9 @@ impl Forward<'_> {
             request.remove_header(name);
         }
         strip_own_cookies(request)?;
+        if self.takes_authorization {
+            request.remove_header(&AUTHORIZATION);
+        }
         apply_changes_to_request(request, &self.route.request_headers)?;
         self.write_target(request)?;
         self.write_host(request)?;
@@ -110,10 +120,10 @@ impl Forward<'_> {
         request.insert_header("X-Forwarded-Proto", self.facts.scheme())?;
         request.insert_header("X-Forwarded-Host", self.facts.authority.as_str())?;
         request.insert_header("X-Request-Id", self.request_id)?;
-        if !request.headers.contains_key("traceparent") {
-            request.insert_header("traceparent", new_traceparent())?;
+        if !self.trace_was_told {
+            request.remove_header("tracestate");
         }
-        Ok(())
+        request.insert_header("traceparent", self.traceparent.to_string())
     }
 
     fn write_target(&self, request: &mut RequestHeader) -> Result<()> {
@@ -152,13 +162,6 @@ fn push_item(list: &mut BytesMut, item: &[u8]) {
         list.extend_from_slice(b", ");
     }
     list.extend_from_slice(item);
-}
-
-/// W3C Trace Context, for a request that no trusted proxy has named.
-fn new_traceparent() -> String {
-    let trace = u128::from_be_bytes(crate::entropy::unique_bytes());
-    let span = u128::from_be_bytes(crate::entropy::unique_bytes()) >> 64;
-    format!("00-{trace:032x}-{span:016x}-00")
 }
 
 /// Removes our cookies; all others stay as they are, byte for byte.

@@ -50,6 +50,6 @@ fn can_be_parked(headers: &HeaderMap) -> bool {
 }
 
 fn unavailable(error: &StoreError) -> Fault {
-    tracing::warn!(%error, "a form could not be kept: the session store did not answer");
+    tracing::warn!(event = "form_not_parked", %error, "a form could not be kept: the session store did not answer");
     Fault::Unavailable { retry_after: 2 }
 }

@@ -4,8 +4,9 @@ use super::exchange::Facts;
 use super::upstream::Pool;
 use crate::config::{Route, Settings, Upstream};
 use crate::host::Host;
+use crate::metrics::{Metrics, UpstreamMeter};
 use crate::portal::error_page::Fault;
-use crate::routing::{OwnPage, RoutingTable};
+use crate::routing::{Credentials, OwnPage, RoutingTable};
 use http::header::ORIGIN;
 use http::{HeaderMap, Method};
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ pub struct Routes {
     table: RoutingTable,
     /// By the index of the route.
     pools: Vec<Pool>,
+    meters: Vec<UpstreamMeter>,
 }
 
 /// Why the routes cannot be used: one sentence.
@@ -45,11 +47,20 @@ impl Routes {
     ///
     /// # Errors
     /// When an upstream's certificate files cannot be used.
-    pub fn new(settings: &Settings, sample: Option<SocketAddr>) -> Result<Self, RoutesError> {
+    pub fn new(settings: &Settings, sample: Option<SocketAddr>, metrics: &Metrics) -> Result<Self, RoutesError> {
         let table = RoutingTable::new(settings);
         let pool = |route: &Route| Pool::new(route, &settings.server.timeouts, sample).map_err(RoutesError);
         let pools = table.routes().map(pool).collect::<Result<_, _>>()?;
-        Ok(Self { prefix: settings.server.prefix.clone(), table, pools })
+        let meter = |route: &Route| metrics.upstream(&name(route)).map_err(|error| RoutesError(error.to_string()));
+        let meters = table.routes().map(meter).collect::<Result<_, _>>()?;
+        Ok(Self { prefix: settings.server.prefix.clone(), table, pools, meters })
+    }
+
+    /// The same, with the servers of `former` routes that are configured as before.
+    #[must_use]
+    pub fn keeping(self, former: &Self) -> Self {
+        let known: Vec<&Pool> = former.pools.iter().collect();
+        Self { pools: self.pools.into_iter().map(|pool| pool.keeping(&known)).collect(), ..self }
     }
 
     /// Where this request goes; its host must be known.
@@ -65,7 +76,7 @@ impl Routes {
         match route {
             Some(index) if !self.pools[index].is_empty() => Ok(Way::Route(index)),
             None if path == b"/profile" && facts.method == Method::GET => {
-                let page = OwnPage { needs_session: true, is_activity: true };
+                let page = OwnPage { credentials: Credentials::All, is_activity: true };
                 Ok(Way::Own(Own { path: Some(format!("{}/profile", self.prefix)), page }))
             }
             None if path == b"/" && self.table.is_portal(&facts.host) => Ok(Way::Redirect(format!("{}/account", self.prefix))),
@@ -91,10 +102,22 @@ impl Routes {
         self.table.route(index)
     }
 
+    /// The place in the configuration of the route with this index.
+    #[must_use]
+    pub fn written_at(&self, index: usize) -> usize {
+        self.table.written_at(index)
+    }
+
     /// The servers of the route with this index.
     #[must_use]
     pub fn pool(&self, index: usize) -> &Pool {
         &self.pools[index]
+    }
+
+    /// What is counted of the route with this index.
+    #[must_use]
+    pub fn meter(&self, index: usize) -> &UpstreamMeter {
+        &self.meters[index]
     }
 
     /// A WebSocket is open to pages of the same host, and of origins that the route lists (cross-site WebSocket
@@ -128,6 +151,12 @@ impl Routes {
     pub fn is_own_page(&self, facts: &Facts) -> bool {
         self.table.own_page(facts.target.path()).is_some()
     }
+}
+
+/// The name of a route in metrics: its host, where it has one, and its path.
+fn name(route: &Route) -> String {
+    let host = route.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{host}{}", route.path)
 }
 
 /// Whether a route leads to the built-in sample application.

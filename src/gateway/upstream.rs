@@ -75,6 +75,15 @@ impl Pool {
         Ok(Self { servers, next: AtomicUsize::new(0) })
     }
 
+    /// The same, with those of `former` servers that are configured as before: what is known of their addresses and health
+    /// is not found out anew.
+    #[must_use]
+    pub fn keeping(self, former: &[&Self]) -> Self {
+        let former = || former.iter().flat_map(|pool| &pool.servers);
+        let kept = |server: Arc<Server>| former().find(|kept| kept.is_configured_like(&server)).map_or(server.clone(), Arc::clone);
+        Self { servers: self.servers.into_iter().map(kept).collect(), next: self.next }
+    }
+
     /// The server for the next request: in turn, passing over those that refused a connection a moment ago and those
     /// in `tried`.
     #[must_use]
@@ -118,6 +127,11 @@ impl Server {
         }
     }
 
+    fn is_configured_like(&self, other: &Self) -> bool {
+        let configured = |server: &Self| (server.trust, server.connect_timeout, server.read_timeout);
+        (&self.address, self.scheme) == (&other.address, other.scheme) && configured(self) == configured(other)
+    }
+
     /// How Pingora reaches it. An upgraded connection may be silent for as long as it likes.
     ///
     /// # Errors
@@ -143,7 +157,8 @@ impl Server {
         };
         options.max_h2_streams = 64;
         options.ca.clone_from(&self.ca);
-        // Pingora keeps connections by address and name; one that another route's authorities vouched for is not ours.
+        // Pingora keeps connections by address and name; one that another route's authorities vouched for is not ours, nor one
+        // that another certificate of ours opened.
         peer.group_key = self.trust;
         peer.client_cert_key.clone_from(&self.client);
         Ok(Box::new(peer))
@@ -234,41 +249,38 @@ impl Server {
 /// The contents of `upstream_tls`.
 struct TlsFiles {
     ca: Option<Arc<CaType>>,
-    /// Tells apart which authorities are trusted.
+    /// Tells apart which authorities are trusted, and with which certificate we prove ourselves; 0 for none of either.
     trust: u64,
     client: Option<Arc<CertKey>>,
 }
 
 impl TlsFiles {
     fn read(files: &UpstreamTls) -> Result<Self, String> {
-        let (ca, trust) = match &files.ca {
-            Some(path) => authorities(path).map(|(ca, trust)| (Some(ca), trust))?,
-            None => (None, 0),
-        };
-        let client = match &files.client {
-            Some(pair) => Some(client_certificate(&pair.certificate, &pair.key)?),
-            None => None,
-        };
-        Ok(Self { ca, trust, client })
+        let mut trust = DefaultHasher::new();
+        let ca = files.ca.as_ref().map(|path| authorities(path, &mut trust)).transpose()?;
+        let client = files.client.as_ref().map(|pair| client_certificate(&pair.certificate, &pair.key, &mut trust)).transpose()?;
+        let plain = ca.is_none() && client.is_none();
+        Ok(Self { ca, trust: if plain { 0 } else { trust.finish() }, client })
     }
 }
 
-/// The authorities in a PEM file, and a number that differs where they do.
-fn authorities(path: &Path) -> Result<(Arc<CaType>, u64), String> {
+/// The authorities in a PEM file, which `trust` then tells apart.
+fn authorities(path: &Path, trust: &mut DefaultHasher) -> Result<Arc<CaType>, String> {
     let mut parsed = Vec::new();
-    let mut hasher = DefaultHasher::new();
     for certificate in certificates(path)? {
         // Pingora panics on what is no certificate, so it is tried first.
         let tried = rustls::RootCertStore::empty().add(certificate.clone());
         tried.map_err(|error| format!("{}: not a usable certificate: {error}", path.display()))?;
-        certificate.hash(&mut hasher);
+        certificate.hash(trust);
         parsed.push(WrappedX509::new(certificate.to_vec(), parse_x509));
     }
-    Ok((Arc::from(parsed), hasher.finish()))
+    "authorities".hash(trust);
+    Ok(Arc::from(parsed))
 }
 
-fn client_certificate(chain: &Path, key: &Path) -> Result<Arc<CertKey>, String> {
+fn client_certificate(chain: &Path, key: &Path, trust: &mut DefaultHasher) -> Result<Arc<CertKey>, String> {
     let certificates = certificates(chain)?;
+    certificates.hash(trust);
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{}: not a PEM key file: {error}", key.display()))?;
     rustls::sign::CertifiedKey::from_der(certificates.clone(), private.clone_key(), &rustls::crypto::ring::default_provider())
         .map_err(|error| format!("{}: not usable with {}: {error}", chain.display(), key.display()))?;

@@ -8,7 +8,9 @@ use super::client::Peer;
 use super::decision::{Asked, Mode, Outcome, SignIn};
 use super::exchange::Facts;
 use super::identities::Introduction;
+use super::trace::Trace;
 use super::{Gateway, Passage, new_request_id, redirect, request_id};
+use crate::metrics;
 use crate::policy::is_at_or_below;
 use crate::portal::error_page::Fault;
 use bytes::Bytes;
@@ -16,7 +18,7 @@ pub use ext_authz::ExtAuthz;
 use front::Front;
 pub use front::Question;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use pingora::proxy::Session as Exchange;
 use std::sync::Arc;
 
@@ -31,26 +33,41 @@ struct Told<'a> {
 /// What a front proxy is answered.
 struct Answered {
     response: Response<Bytes>,
-    /// Name of the decision in the log.
-    decision: &'static str,
+    decision: metrics::Decision,
     names_methods: bool,
+    takes_authorization: bool,
 }
 
 impl Gateway {
     /// Answers a front proxy that asks over HTTP.
     pub(super) async fn verify(&self, exchange: &Exchange, passage: &mut Passage) -> Response<Bytes> {
         let headers = &exchange.req_header().headers;
-        passage.request_id = new_request_id();
-        let answered = match self.read_question(exchange) {
+        passage.name(new_request_id());
+        match self.read_question(exchange) {
             Ok((front, facts)) => {
-                passage.request_id = request_id(headers, &facts);
-                let facts = passage.facts.insert(Arc::new(facts)).clone();
-                self.answer_front(&Told { front, facts: &facts, headers, request_id: &passage.request_id }).await
+                let trace = Trace::of(headers, &facts, Mode::ForwardAuth, &self.0.telemetry);
+                self.answer_question(front, facts, headers, passage.with(trace)).await
             }
-            Err(fault) => self.refuse_front(&fault, headers, &passage.request_id),
-        };
-        passage.decision = answered.decision;
-        answered.response
+            Err(fault) => self.refuse_question(&fault, headers, passage),
+        }
+        .response
+    }
+
+    /// Answers a question that could be read; the passage has its trace.
+    async fn answer_question(&self, front: Front, facts: Facts, headers: &HeaderMap, passage: &mut Passage) -> Answered {
+        passage.name(request_id(headers, &facts));
+        let facts = passage.facts.insert(Arc::new(facts)).clone();
+        let told = Told { front, facts: &facts, headers, request_id: &passage.request_id.clone() };
+        let answered = self.answer_front(&told, passage).await;
+        passage.answered_front(answered.decision);
+        answered
+    }
+
+    /// Answers a question that could not be read.
+    fn refuse_question(&self, fault: &Fault, headers: &HeaderMap, passage: &mut Passage) -> Answered {
+        let answered = self.refuse_front(fault, headers, &passage.request_id);
+        passage.answered_front(answered.decision);
+        answered
     }
 
     /// Only proxies that are trusted are answered: anybody else could ask in the name of a client.
@@ -58,7 +75,7 @@ impl Gateway {
         let (settings, request) = (&self.0.settings, exchange.req_header());
         let peer = Peer::of(exchange.client_addr());
         if !peer.is_trusted(&settings.server.trusted_proxies) {
-            tracing::warn!(%peer, "refused the question of a proxy that is not in server.trusted_proxies");
+            tracing::warn!(event = "peer_untrusted", %peer, "refused the question of a proxy that is not in server.trusted_proxies");
             return Err(Fault::UntrustedProxy);
         }
         let question = Question::of(request, &settings.server.prefix).ok_or(Fault::NotFound)?;
@@ -67,19 +84,33 @@ impl Gateway {
         Ok((front, facts))
     }
 
-    async fn answer_front(&self, told: &Told<'_>) -> Answered {
+    async fn answer_front(&self, told: &Told<'_>, passage: &mut Passage) -> Answered {
         let route = match self.route_told_of(told.facts) {
             Ok(route) => route,
             Err(fault) => return self.refuse_front(&fault, told.headers, told.request_id),
         };
         let asked = Asked { facts: told.facts, headers: told.headers, route, mode: Mode::ForwardAuth };
         let decision = self.judge(asked).await;
+        passage.traced(|trace| {
+            trace.takes(self.0.routes.route(route));
+            trace.decided(&decision.judged);
+        });
+        let as_it_stands = decision.counted();
+        let mut takes_authorization = false;
         let response = match decision.outcome {
-            Outcome::Pass(pass) => self.yes(pass.identity.as_ref()),
+            Outcome::Pass(pass) => {
+                takes_authorization = pass.takes_authorization;
+                self.yes(pass.identity.as_ref())
+            }
             Outcome::SignIn(sign_in) => self.to_login(told, sign_in),
             Outcome::Refuse(fault) => self.refuse_front(&fault, told.headers, told.request_id).response,
         };
-        Answered { response, decision: decision.verdict.name(), names_methods: decision.names_methods }
+        // Not every front proxy is told of a redirect by one.
+        let decision_told = match response.status() {
+            status if status.is_success() || status.is_redirection() => as_it_stands,
+            status => metrics::Decision::refused_with(status),
+        };
+        Answered { response, decision: decision_told, names_methods: decision.names_methods, takes_authorization }
     }
 
     /// The route of the request asked about. What we do not serve, the proxy would refuse with several statuses; fronts
@@ -139,13 +170,8 @@ impl Gateway {
     }
 
     fn refuse_front(&self, fault: &Fault, headers: &HeaderMap, request_id: &str) -> Answered {
-        let decision = match fault.status() {
-            StatusCode::BAD_REQUEST => "bad_request",
-            StatusCode::NOT_FOUND => "not_found",
-            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
-            StatusCode::UNAUTHORIZED => "unauthorized",
-            _ => "forbidden",
-        };
-        Answered { response: self.0.front_error_pages.render(fault, headers, request_id), decision, names_methods: false }
+        let decision = metrics::Decision::refused_with(fault.status());
+        let response = self.0.front_error_pages.render(fault, headers, request_id);
+        Answered { response, decision, names_methods: false, takes_authorization: false }
     }
 }

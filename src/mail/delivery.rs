@@ -3,10 +3,11 @@
 
 use super::mime::Letterhead;
 use super::outbox::Claimed;
-use super::{Letter, Outbox, SendError, Transport, Writer};
-use crate::clock::SharedClock;
+use super::{Letter, Outbox, SendError, Template, Transport, Writer};
 use crate::entropy::random_bytes;
+use crate::metrics::{EmailResult, Label as _, Metrics};
 use crate::store::StoreError;
+use arc_swap::ArcSwap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub struct Delivery {
     letterhead: Letterhead,
     /// `None` where there is no mail: letters that also change something are carried out all the same.
     transport: Option<Arc<dyn Transport>>,
-    clock: SharedClock,
+    metrics: Arc<Metrics>,
 }
 
 /// How often letters that others posted, or that are due again, are looked for.
@@ -46,18 +47,19 @@ const ERASURES: u32 = 10;
 impl Delivery {
     /// Sends what is in `outbox`.
     #[must_use]
-    pub fn new(outbox: Arc<Outbox>, writer: Writer, transport: Option<Arc<dyn Transport>>, clock: SharedClock) -> Arc<Self> {
+    pub fn new(outbox: Arc<Outbox>, writer: Writer, transport: Option<Arc<dyn Transport>>, metrics: Arc<Metrics>) -> Arc<Self> {
         let letterhead = Letterhead::new(&writer.settings);
-        Arc::new(Self { outbox, writer, letterhead, transport, clock })
+        Arc::new(Self { outbox, writer, letterhead, transport, metrics })
     }
 
-    /// Sends whatever is due, until `stopped`.
-    pub(crate) async fn run(self: Arc<Self>, stopped: impl Future<Output = ()>) {
+    /// Sends whatever is due, as the configuration in force says, until `stopped`.
+    pub(crate) async fn run(current: Arc<ArcSwap<Self>>, stopped: impl Future<Output = ()>) {
         let mut stopped = std::pin::pin!(stopped);
         let mut failing = false;
         loop {
+            let delivery = current.load_full();
             // In a task of its own, a letter that brings it down costs nothing but its own attempt.
-            let mut sending = tokio::spawn(Arc::clone(&self).send_next());
+            let mut sending = tokio::spawn(Arc::clone(&delivery).send_next());
             let sent = tokio::select! {
                 sent = &mut sending => sent.unwrap_or(Ok(true)),
                 () = &mut stopped => {
@@ -68,7 +70,7 @@ impl Delivery {
             if let Err(error) = &sent
                 && !failing
             {
-                tracing::warn!(%error, "mails that wait cannot be looked for, trying again");
+                tracing::warn!(event = "mail_queue_unreachable", %error, "mails that wait cannot be looked for, trying again");
             }
             failing = sent.is_err();
             if matches!(sent, Ok(true)) {
@@ -76,7 +78,7 @@ impl Delivery {
             }
             tokio::select! {
                 () = &mut stopped => return,
-                () = self.outbox.posted() => {}
+                () = delivery.outbox.posted() => {}
                 () = tokio::time::sleep(POLL) => {}
             }
         }
@@ -93,7 +95,7 @@ impl Delivery {
     }
 
     async fn attempt(&self, claimed: &Claimed) -> Result<(), SendError> {
-        if self.clock.now().since(claimed.posted_at) >= PATIENCE {
+        if self.outbox.now().since(claimed.posted_at) >= PATIENCE {
             return Err(SendError::Refused("it has waited for more than 24 hours".to_owned()));
         }
         let Some(letter) = &claimed.letter else {
@@ -108,9 +110,18 @@ impl Delivery {
         self.writer.carry_out(letter).await.map_err(failed)?;
         let Some(transport) = &self.transport else { return Ok(()) };
         let way = transport.open().await?;
-        let Some(mail) = self.writer.write(letter).await.map_err(failed)? else { return Ok(()) };
-        let message = self.letterhead.message(&mail, self.clock.now()).map_err(SendError::Refused)?;
-        way.send(&mail, &message).await
+        let Some(mail) = self.writer.write(letter).await.map_err(failed)? else {
+            self.count(letter.template(), EmailResult::Dropped);
+            return Ok(());
+        };
+        let message = self.letterhead.message(&mail, self.outbox.now()).map_err(SendError::Refused)?;
+        way.send(&mail, &message).await?;
+        self.count(letter.template(), EmailResult::Sent);
+        Ok(())
+    }
+
+    fn count(&self, template: Template, result: EmailResult) {
+        self.metrics.emails_total[(template, result)].inc();
     }
 
     async fn erase(&self, claimed: &Claimed) -> Result<(), StoreError> {
@@ -126,15 +137,18 @@ impl Delivery {
     }
 
     async fn try_again_or_give_up(&self, claimed: &Claimed, error: &SendError) -> Result<(), StoreError> {
-        let template = claimed.letter.as_ref().map_or("unknown", Letter::template);
+        let kind = claimed.letter.as_ref().map_or(Template::Unknown, Letter::template);
+        let template = kind.value();
         let pause = pause_after(claimed.attempts);
-        let waited = self.clock.now().since(claimed.posted_at);
+        let waited = self.outbox.now().since(claimed.posted_at);
         if matches!(error, SendError::Later(_)) && waited + pause < PATIENCE {
-            tracing::warn!(template, letter = %claimed.id, attempts = claimed.attempts + 1, %error, "a mail was not sent, trying again in {} s", pause.as_secs());
+            self.count(kind, EmailResult::Deferred);
+            tracing::warn!(event = "mail_postponed", template, letter = %claimed.id, attempts = claimed.attempts + 1, %error, "a mail was not sent, trying again in {} s", pause.as_secs());
             return self.outbox.postpone(claimed, pause).await;
         }
+        self.count(kind, EmailResult::Failed);
         let account = self.recipient(claimed).await;
-        tracing::error!(template, letter = %claimed.id, account, attempts = claimed.attempts + 1, %error, "a mail is given up");
+        tracing::error!(event = "mail_given_up", template, letter = %claimed.id, account, attempts = claimed.attempts + 1, %error, "a mail is given up");
         self.erase(claimed).await
     }
 

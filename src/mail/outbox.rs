@@ -76,6 +76,11 @@ impl Outbox {
         self.store.depth().await
     }
 
+    /// The present moment, by the clock that tells when letters are due.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Waits until a letter is posted in this process; one posted meanwhile counts.
     pub(super) async fn posted(&self) {
         self.posted.notified().await;

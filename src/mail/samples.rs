@@ -35,6 +35,7 @@ mod tests {
     use super::*;
     use crate::config::load_str;
     use crate::mail::Letter;
+    use crate::metrics::Label as _;
     use std::path::Path;
 
     const HOSTILE: &str = r#"Wiki "<svg onload=alert(1)>' & Sons"#;
@@ -61,7 +62,7 @@ mod tests {
             Letter::Test { address: text() },
         ];
         let templates: Vec<_> = all().into_iter().map(|(template, _)| template).collect();
-        assert_eq!(templates, kinds.map(|letter| letter.template()));
+        assert_eq!(templates, kinds.map(|letter| letter.template().value()));
     }
 
     #[test]

@@ -1,29 +1,45 @@
 //! `/api{prefix}`: the API for programs. JSON only, no pages, no redirects, and no cookies: none is read or set, so that
 //! no other site can borrow a browser's.
 
+mod credential;
+mod document;
+mod login;
+mod logout;
 mod password_reset;
+mod profile;
+mod refresh;
+mod register;
+mod tokens;
 
-use super::call::{client, unavailable};
+use super::call::client;
 use super::error_page::Fault;
-use super::problem::Problem;
+use super::refusal::outage;
 use super::submission::{Submission, unsupported};
 use super::{Portal, Visit};
 use crate::client::Client;
-use crate::registration::FieldProblem;
 use crate::store::StoreError;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
+use axum::response::Response;
+use axum::routing::{get, post};
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Deserializer};
 use std::sync::Arc;
 
 /// THE ROUTE TABLE of the API.
-pub(super) fn router() -> Router<Arc<Portal>> {
+pub(super) fn router(prefix: &str) -> Router<Arc<Portal>> {
+    let document = document::served(prefix);
     Router::new()
+        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document.clone())))
+        .route("/register", post(register::submit))
+        .route("/login", post(login::submit))
+        .route("/refresh", post(refresh::submit))
+        .route("/profile", get(profile::show).put(profile::change))
+        .route("/logout", post(logout::submit))
         .route("/password-reset/request", post(password_reset::request))
         .route("/password-reset/confirm", post(password_reset::confirm))
         .fallback(async |asking: Asking| asking.fault(&Fault::NotFound))
@@ -45,7 +61,10 @@ impl FromRequestParts<Arc<Portal>> for Asking {
 
     async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Response> {
         let Some(visit) = parts.extensions.get::<Visit>().cloned() else {
-            tracing::error!("a request reached the API without its visit; the gateway must put one into its extensions");
+            tracing::error!(
+                event = "page_failed",
+                "a request reached the API without its visit; the gateway must put one into its extensions"
+            );
             return Err(portal.errors.response(&Fault::Internal, parts));
         };
         let client = client(&visit, &parts.headers);
@@ -72,18 +91,11 @@ impl Asking {
 
     /// The refusal where a store failed, which is noted.
     fn outage(&self, error: &StoreError) -> Response {
-        tracing::error!(%error, request = self.visit.request_id, "a store failed");
-        unavailable()
+        outage(error, &self.visit.request_id)
     }
 }
 
-/// The refusal of values that cannot be taken.
-fn invalid(problems: Vec<FieldProblem>) -> Response {
-    let detail = "Some values cannot be taken, see errors.";
-    Problem::new(StatusCode::BAD_REQUEST, "validation", "Validation failed", detail).with_errors(problems).into_response()
-}
-
-/// What a field that was not sent is told.
-fn missing(field: &'static str) -> FieldProblem {
-    FieldProblem { field, code: "required", message: format!("Send {field}.") }
+/// A value that is there, so that `null` is told from what is absent.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }

@@ -2,8 +2,8 @@
 
 use super::csrf::{self, Browser};
 use super::error_page::Fault;
+use super::failure::{CROSS_SITE, UNAVAILABLE};
 use super::limited;
-use super::problem::Problem;
 use super::redirect::Onward;
 use super::rounds::Rounds;
 use super::submission::Fields;
@@ -43,7 +43,10 @@ impl FromRequestParts<Arc<Portal>> for Call {
 
     async fn from_request_parts(parts: &mut Parts, portal: &Arc<Portal>) -> Result<Self, Response> {
         let Some(visit) = parts.extensions.get::<Visit>().cloned() else {
-            tracing::error!("a request reached the portal without its visit; the gateway must put one into its extensions");
+            tracing::error!(
+                event = "page_failed",
+                "a request reached the portal without its visit; the gateway must put one into its extensions"
+            );
             return Err(portal.errors.response(&Fault::Internal, parts));
         };
         let cookies = SessionCookies::for_scheme(visit.https, &portal.settings.cookies);
@@ -62,7 +65,7 @@ impl Call {
     pub(super) fn somebody(&self) -> Result<Option<(&SessionKey, &Session)>, Box<Response>> {
         match &self.visit.session {
             Presence::Somebody { key, session } => Ok(Some((key, session))),
-            Presence::Nobody => Ok(None),
+            Presence::Nobody | Presence::Program(_) | Presence::Refused(_) => Ok(None),
             Presence::Unknown => Err(Box::new(self.fault(&Self::outage()))),
         }
     }
@@ -150,7 +153,7 @@ impl Call {
         let html = match page.render() {
             Ok(html) => html,
             Err(error) => {
-                tracing::error!(%error, request = self.visit.request_id, "a page could not be rendered");
+                tracing::error!(event = "page_failed", %error, "a page could not be rendered");
                 return self.fault(&Fault::Internal);
             }
         };
@@ -192,7 +195,7 @@ impl Call {
 
     /// Notes that a store failed.
     pub(super) fn note(&self, error: &StoreError) {
-        tracing::error!(%error, request = self.visit.request_id, "a store failed");
+        tracing::error!(event = "store_failed", %error, request_id = %self.visit.request_id, "a store failed");
     }
 
     /// Sends the browser to one of our pages, given without the prefix.
@@ -272,14 +275,12 @@ pub(super) fn redirect(status: StatusCode, location: &str) -> Response {
 
 /// The refusal of a JSON request that another site made.
 pub(super) fn cross_site() -> Response {
-    Problem::new(StatusCode::FORBIDDEN, "cross_site", "Cross-site request", "Requests from other sites are refused.").into_response()
+    CROSS_SITE.response()
 }
 
 /// What a program is told when a part is busy or fails.
 pub(super) fn unavailable() -> Response {
-    let title = "Not available at the moment";
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, "Try again in a moment.");
-    problem.with_retry_after(RETRY_AFTER).into_response()
+    UNAVAILABLE.problem().with_retry_after(RETRY_AFTER).into_response()
 }
 
 /// Adds a cookie to a response.

@@ -52,6 +52,10 @@ pub enum Fault {
         /// Shown in a frame: the link must leave it, since the login is shown in none.
         in_frame: bool,
     },
+    /// A token of ours does not open anything.
+    InvalidToken,
+    /// A personal token is not for this.
+    InsufficientScope,
     /// Somebody is signed in, but may not see this.
     Forbidden {
         /// Where to sign in as someone else.
@@ -123,9 +127,9 @@ impl ErrorPages {
     pub fn render(&self, fault: &Fault, request_headers: &HeaderMap, request_id: &str) -> http::Response<Bytes> {
         let words = fault.words();
         let mut response = if accept::names_html(request_headers) {
-            self.html(fault, &words, request_id).unwrap_or_else(|| problem(fault, &words, request_id))
+            self.html(fault, &words, request_id).unwrap_or_else(|| problem(fault, request_id))
         } else {
-            problem(fault, &words, request_id)
+            problem(fault, request_id)
         };
         let headers = response.headers_mut();
         if matches!(fault, Fault::Unauthorized { in_frame: true, .. }) {
@@ -138,8 +142,8 @@ impl ErrorPages {
         if let Some(seconds) = fault.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if words.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, headers::CHALLENGE);
+        if let Some(challenge) = fault.challenge() {
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         response
     }
@@ -161,8 +165,24 @@ impl ErrorPages {
     }
 }
 
-fn problem(fault: &Fault, words: &Words, request_id: &str) -> http::Response<Bytes> {
-    let problem = Problem::new(words.status, words.code, words.title, words.detail).with_request_id(request_id);
+impl Problem {
+    /// What a fault says to programs.
+    pub(super) fn of(fault: &Fault) -> Self {
+        let words = fault.words();
+        let problem = Self::new(words.status, words.code, words.title, words.detail);
+        let problem = match fault.retry_after() {
+            Some(seconds) => problem.with_retry_after(seconds),
+            None => problem,
+        };
+        match fault.challenge() {
+            Some(challenge) => problem.with_challenge(challenge),
+            None => problem,
+        }
+    }
+}
+
+fn problem(fault: &Fault, request_id: &str) -> http::Response<Bytes> {
+    let problem = Problem::of(fault).with_request_id(request_id);
     match fault {
         Fault::Unauthorized { login_url, .. } => problem.with_login_url(login_url.clone()).response(),
         _ => problem.response(),
@@ -174,6 +194,21 @@ impl Fault {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.words().status
+    }
+
+    /// Whether the application gave no answer.
+    #[must_use]
+    pub fn is_upstreams(&self) -> bool {
+        matches!(self, Self::BadGateway | Self::GatewayTimeout)
+    }
+
+    /// What a client is told of how to present a credential (RFC 6750 section 3).
+    pub(super) fn challenge(&self) -> Option<HeaderValue> {
+        match self {
+            Self::InvalidToken => Some(headers::INVALID_TOKEN),
+            Self::InsufficientScope => Some(headers::INSUFFICIENT_SCOPE),
+            _ => (self.status() == StatusCode::UNAUTHORIZED).then_some(headers::CHALLENGE),
+        }
     }
 
     /// Whether the request itself was refused, rather than what it asked for: the connection is not to be used again.
@@ -220,6 +255,18 @@ impl Fault {
             Self::Unauthorized { .. } => {
                 words(StatusCode::UNAUTHORIZED, "unauthorized", "Sign in to continue", "This page is for people who are signed in.")
             }
+            Self::InvalidToken => words(
+                StatusCode::UNAUTHORIZED,
+                "invalid_token",
+                "The token is not valid",
+                "The token in this request is unknown, has expired or was revoked. Use a new one.",
+            ),
+            Self::InsufficientScope => words(
+                StatusCode::FORBIDDEN,
+                "insufficient_scope",
+                "The token is not for this",
+                "The token in this request is for other hosts, paths or methods.",
+            ),
             Self::Forbidden { .. } => words(
                 StatusCode::FORBIDDEN,
                 "forbidden",
@@ -306,6 +353,8 @@ mod tests {
             Fault::UriTooLong,
             Fault::HeadersTooLarge,
             Fault::Unauthorized { login_url: hostile(), in_frame: true },
+            Fault::InvalidToken,
+            Fault::InsufficientScope,
             Fault::Forbidden { switch_url: hostile() },
             Fault::UntrustedProxy,
             Fault::NotServed("No route of the gateway is for this host."),

@@ -33,6 +33,12 @@ const POLICY_IN_A_FRAME: HeaderValue = HeaderValue::from_static(
 /// Asks for a bearer, never for `Basic`: browsers would open their own password box.
 pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"portcullis\"");
 
+/// Says that the token presented opens nothing (RFC 6750 section 3.1).
+pub(super) const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer realm=\"portcullis\", error=\"invalid_token\"");
+
+/// Says that the token presented is for something else.
+pub(super) const INSUFFICIENT_SCOPE: HeaderValue = HeaderValue::from_static("Bearer realm=\"portcullis\", error=\"insufficient_scope\"");
+
 /// Where `https` is fixed by the configuration but TLS ends in front of us, what `server.tls.hsts` would be by default.
 const DEFAULT_HSTS: Duration = Duration::from_hours(365 * 24);
 

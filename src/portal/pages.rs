@@ -18,6 +18,7 @@ mod record;
 pub(super) mod register;
 pub(super) mod reset;
 pub(super) mod sessions;
+pub(super) mod tokens;
 pub(super) mod verify_email;
 
 use super::limited;
@@ -70,7 +71,8 @@ impl From<Vec<FieldProblem>> for Problems {
 }
 
 /// Fields, as they follow each other on every page.
-const FIELDS: [&str; 9] = ["username", "name", "email", "avatar_url", "current_password", "password", "groups", "expires", "confirm"];
+const FIELDS: [&str; 12] =
+    ["username", "name", "email", "avatar_url", "current_password", "password", "groups", "host", "path", "method", "expires", "confirm"];
 
 /// With a capital and a full stop, since messages for logs and programs have neither.
 fn sentence(message: &str) -> String {

@@ -1,5 +1,6 @@
 //! Errors for programs: `application/problem+json` (RFC 9457).
 
+use super::failure::TOO_MANY_ATTEMPTS;
 use super::headers::CHALLENGE;
 use super::limited;
 use crate::registration::FieldProblem;
@@ -8,32 +9,50 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What `type` begins with.
+const KIND: &str = "urn:portcullis:";
 
 /// An error, as its JSON says it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
+    /// `urn:portcullis:` and a stable code.
     #[serde(rename = "type")]
+    #[schema(pattern = "^urn:portcullis:[a-z_]+$")]
     kind: String,
+    /// What kind of thing happened.
     title: &'static str,
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What to do.
     detail: String,
+    /// The fields to blame.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// Where to sign in.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     login_url: Option<String>,
+    /// Names the request in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     request_id: Option<String>,
     #[serde(skip)]
     retry_after: Option<u32>,
     #[serde(skip)]
     limit: Option<TooMany>,
+    #[serde(skip)]
+    challenge: Option<HeaderValue>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct FieldError {
     field: &'static str,
+    /// Stable.
     code: &'static str,
+    /// For people.
     message: String,
 }
 
@@ -42,7 +61,7 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, code: &str, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:portcullis:{code}"),
+            kind: format!("{KIND}{code}"),
             title,
             status: status.as_u16(),
             detail: detail.into(),
@@ -51,15 +70,14 @@ impl Problem {
             request_id: None,
             retry_after: None,
             limit: None,
+            challenge: (status == StatusCode::UNAUTHORIZED).then_some(CHALLENGE),
         }
     }
 
     /// The refusal of an attempt, after too many.
     #[must_use]
     pub fn too_many(limit: TooMany) -> Self {
-        let detail = limited::sentence(&limit);
-        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts", detail);
-        Self { limit: Some(limit), ..problem }
+        Self { limit: Some(limit), ..TOO_MANY_ATTEMPTS.saying(limited::sentence(&limit)) }
     }
 
     /// Names the fields that are to blame.
@@ -91,11 +109,33 @@ impl Problem {
         self
     }
 
+    /// Says how to present a credential otherwise than 401 does.
+    #[must_use]
+    pub fn with_challenge(mut self, challenge: HeaderValue) -> Self {
+        self.challenge = Some(challenge);
+        self
+    }
+
+    /// Its status.
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Its code.
+    pub(super) fn code(&self) -> &str {
+        self.kind.strip_prefix(KIND).unwrap_or(&self.kind)
+    }
+
+    /// Whether it says something of the credential that was presented.
+    pub(super) fn challenges(&self) -> bool {
+        self.challenge.is_some()
+    }
+
     /// The response; 401 carries a challenge.
     #[must_use]
     pub fn response(&self) -> Response<Bytes> {
         let mut response = Response::new(Bytes::from(serde_json::to_vec(self).unwrap_or_default()));
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -105,8 +145,8 @@ impl Problem {
         if let Some(limit) = &self.limit {
             limited::tell(headers, limit);
         }
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+        if let Some(challenge) = &self.challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge.clone());
         }
         response
     }

@@ -2,13 +2,14 @@
 
 use super::Portal;
 use super::error_page::Fault;
+use super::failure::{INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE};
 use super::problem::Problem;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -91,8 +92,7 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
 
 /// The answer to a body of a type that a page does not take (threats.md F04: no type that a foreign form can send).
 pub(super) fn unsupported(types: &str) -> Response {
-    let detail = format!("Send the body as {types}.");
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type", detail).into_response()
+    UNSUPPORTED_MEDIA_TYPE.saying(format!("Send the body as {types}.")).into_response()
 }
 
 /// Whether a body is compressed, or its text is not UTF-8 (threats.md I10): it would be read as what it is not.
@@ -116,21 +116,26 @@ fn content_type(headers: &HeaderMap) -> Option<mime::Mime> {
 
 /// Reads a JSON object of known fields. The error names what is allowed, never what was sent.
 pub(super) fn json<T: serde::de::DeserializeOwned>(body: &[u8], allowed: &str) -> Result<T, Box<Problem>> {
-    let refused = |detail| Box::new(Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail));
-    let other_shape = || refused(format!("Send a JSON object with no other fields than {allowed}."));
     // serde takes a list for an object, its values in the order of the fields.
     if body.trim_ascii_start().starts_with(b"[") {
-        return Err(other_shape());
+        return Err(Box::new(misshapen(allowed)));
     }
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => other_shape(),
-        _ => refused(format!("The body is not JSON: line {}, column {}.", error.line(), error.column())),
-    })
+    let problem = |error: &serde_json::Error| match error.classify() {
+        serde_json::error::Category::Data => misshapen(allowed),
+        _ => INVALID_REQUEST.saying(format!("The body is not JSON: line {}, column {}.", error.line(), error.column())),
+    };
+    serde_json::from_slice(body).map_err(|error| Box::new(problem(&error)))
+}
+
+/// What is said of JSON that is no object of these fields.
+pub(super) fn misshapen(allowed: &str) -> Problem {
+    INVALID_REQUEST.saying(format!("Send a JSON object with no other fields than {allowed}."))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::StatusCode;
 
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -6,17 +6,27 @@ use crate::session::{Session, SessionUser};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use utoipa::ToSchema;
 
 /// A user. What is not known is `null`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct User<'a> {
+    /// Never given to another account.
+    #[schema(value_type = String, format = "uuid")]
     id: AccountId,
+    /// Sign-in name.
     username: &'a str,
+    #[schema(required)]
     email: Option<&'a str>,
+    /// Display name.
+    #[schema(required)]
     name: Option<&'a str>,
+    /// `https` address of a picture.
+    #[schema(required)]
     avatar_url: Option<&'a str>,
     groups: Vec<&'a str>,
+    #[schema(required, format = DateTime)]
     created_at: Option<String>,
 }
 
@@ -27,11 +37,13 @@ pub(super) struct UserBody<'a> {
 }
 
 /// `{user}`, and `verificationRequired: true` where the address must be confirmed before signing in.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = VerificationRequired)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RegisteredBody<'a> {
     pub(super) user: User<'a>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required)]
     pub(super) verification_required: bool,
 }
 

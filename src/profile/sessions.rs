@@ -5,6 +5,7 @@ use super::{Profile, ProfileError};
 use crate::account::{Account, AccountId};
 use crate::audit::{Action, Event, Outcome, Party};
 use crate::client::Client;
+use crate::metrics::SessionEnd;
 use crate::session::{Session, SessionKey};
 use crate::token::RefreshToken;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ impl Profile {
         let sessions = self.sessions(account.id).await?;
         let Some((key, _)) = sessions.iter().find(|(key, _)| key.name() == name) else { return Ok(false) };
         let ended = self.sessions.end(key).await?;
+        self.marks.metrics.sessions_ended(SessionEnd::Revoked, ended.into());
         self.note_revocation(account, "one", client);
         Ok(ended)
     }
@@ -56,7 +58,9 @@ impl Profile {
     /// # Errors
     /// When the store failed.
     pub async fn end_other_sessions(&self, account: &Account, own: &SessionKey, client: &Client) -> Result<u64, ProfileError> {
-        let ended = self.sessions.end_all(account.id, Some(own)).await? + self.marks.refresh_tokens.end_all(account.id).await?;
+        let ended = self.sessions.end_all(account.id, Some(own)).await?;
+        self.marks.metrics.sessions_ended(SessionEnd::Revoked, ended);
+        let ended = ended + self.marks.refresh_tokens.end_all(account.id).await?;
         self.note_revocation(account, "all_others", client);
         Ok(ended)
     }

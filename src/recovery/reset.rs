@@ -56,7 +56,7 @@ impl Recovery {
     /// # Errors
     /// See [`ResetError`].
     pub async fn reset(&self, new: NewPassword) -> Result<Account, ResetError> {
-        self.throttle.knock(&new.client)?;
+        self.throttle.knock(Endpoint::ResetConfirm, &new.client)?;
         let Some((token, account)) = self.opened(new.token).await? else { return Err(self.refuse(&new.client).await) };
         self.check_password(&account, &new.password)?;
         let mut account = self.spend(&token, &new.password).await?;
@@ -110,9 +110,15 @@ impl Recovery {
     async fn store_password(&self, record: &ResetRecord, hash: &PasswordHash) -> Result<Option<Account>, StoreError> {
         for _ in 0..ATTEMPTS {
             let Some(account) = self.account_of(record).await? else { return Ok(None) };
-            let generation = account.generation + 1;
-            let mut changed =
-                Account { password: hash.clone(), generation, reset_requests: 0, email_verified: true, locked_until: None, ..account };
+            let mut changed = Account {
+                password: hash.clone(),
+                generation: account.generation + 1,
+                resets: account.resets + 1,
+                reset_requests: 0,
+                email_verified: true,
+                locked_until: None,
+                ..account
+            };
             changed.add_mark(SessionMark::End);
             match self.accounts.update(&changed).await {
                 Ok(()) => return Ok(Some(Account { version: changed.version + 1, ..changed })),
@@ -127,7 +133,7 @@ impl Recovery {
     async fn tell_owner(&self, account: &Account, client: &Client) {
         let letter = Letter::PasswordChanged { account: account.id, asked: Asked::by(client, self.clock.now()) };
         if let Err(error) = self.outbox.post(&letter).await {
-            tracing::error!(%error, account = %account.id, request = client.request_id, "the owner is not told of a new password");
+            tracing::error!(event = "mail_not_posted", %error, account = %account.id, "the owner is not told of a new password");
         }
     }
 }

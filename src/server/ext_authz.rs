@@ -1,8 +1,7 @@
 //! The listener for Envoy's gRPC: connections of trusted proxies only, all others are closed before a byte is read.
 
 use super::listener::{BoundAddress, Listener, Socket, wait_for_descriptors};
-use crate::config::TrustedProxies;
-use crate::gateway::{ExtAuthz, Peer};
+use crate::gateway::{CurrentGateway, ExtAuthz, Peer};
 use envoy_types::ext_authz::v3::pb::AuthorizationServer;
 use futures_util::stream::{self, Stream};
 use std::time::Duration;
@@ -18,19 +17,19 @@ const STREAMS: u32 = 1000;
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop.
-pub(super) async fn serve(listener: Listener, service: ExtAuthz, trusted: TrustedProxies, mut stop: watch::Receiver<bool>) {
-    let service = AuthorizationServer::new(service).max_decoding_message_size(LARGEST_QUESTION);
+pub(super) async fn serve(listener: Listener, gateway: CurrentGateway, mut stop: watch::Receiver<bool>) {
+    let service = AuthorizationServer::new(ExtAuthz::new(gateway.clone())).max_decoding_message_size(LARGEST_QUESTION);
     let server = Server::builder().max_concurrent_streams(STREAMS).timeout(DEADLINE).add_service(service);
     let stopped = async move {
         let _ = stop.wait_for(|stop| *stop).await;
     };
     let address = listener.address.clone();
     let served = match listener.into_socket() {
-        Socket::Tcp(socket) => server.serve_with_incoming_shutdown(of_trusted(socket, trusted), stopped).await,
-        Socket::Unix(socket) => server.serve_with_incoming_shutdown(local(socket, trusted.unix), stopped).await,
+        Socket::Tcp(socket) => server.serve_with_incoming_shutdown(of_trusted(socket, gateway), stopped).await,
+        Socket::Unix(socket) => server.serve_with_incoming_shutdown(local(socket, gateway), stopped).await,
     };
     if let Err(error) = served {
-        tracing::error!(%error, "the gRPC listener ended");
+        tracing::error!(event = "listener_ended", %error, "the gRPC listener ended");
     }
     if let BoundAddress::Unix(path) = address {
         let _ = std::fs::remove_file(path);
@@ -38,8 +37,8 @@ pub(super) async fn serve(listener: Listener, service: ExtAuthz, trusted: Truste
 }
 
 /// Connections of trusted peers.
-fn of_trusted(socket: TcpListener, trusted: TrustedProxies) -> impl Stream<Item = std::io::Result<TcpStream>> {
-    stream::unfold((socket, trusted), async |(socket, trusted)| {
+fn of_trusted(socket: TcpListener, gateway: CurrentGateway) -> impl Stream<Item = std::io::Result<TcpStream>> {
+    stream::unfold((socket, gateway), async |(socket, gateway)| {
         loop {
             let (stream, peer) = match socket.accept().await {
                 Ok(accepted) => accepted,
@@ -48,23 +47,23 @@ fn of_trusted(socket: TcpListener, trusted: TrustedProxies) -> impl Stream<Item 
                     continue;
                 }
             };
-            if Peer::at(Some(peer.ip())).is_trusted(&trusted) {
+            if gateway.get().trusts(Peer::at(Some(peer.ip()))) {
                 // Envoy's questions are small, and it waits for each answer.
                 let _ = stream.set_nodelay(true);
-                return Some((Ok(stream), (socket, trusted)));
+                return Some((Ok(stream), (socket, gateway)));
             }
-            tracing::warn!(peer = %peer.ip(), "closed a gRPC connection: the peer is not in server.trusted_proxies");
+            tracing::warn!(event = "peer_untrusted", peer = %peer.ip(), "closed a gRPC connection: the peer is not in server.trusted_proxies");
         }
     })
 }
 
 /// Connections on a Unix socket, if its peers are trusted.
-fn local(socket: UnixListener, trusted: bool) -> impl Stream<Item = std::io::Result<UnixStream>> {
-    stream::unfold((socket, trusted), async |(socket, trusted)| {
+fn local(socket: UnixListener, gateway: CurrentGateway) -> impl Stream<Item = std::io::Result<UnixStream>> {
+    stream::unfold((socket, gateway), async |(socket, gateway)| {
         loop {
             match socket.accept().await {
-                Ok((stream, _)) if trusted => return Some((Ok(stream), (socket, trusted))),
-                Ok(_) => tracing::warn!("closed a gRPC connection: `unix` is not in server.trusted_proxies"),
+                Ok((stream, _)) if gateway.get().trusts(Peer::Unix) => return Some((Ok(stream), (socket, gateway))),
+                Ok(_) => tracing::warn!(event = "peer_untrusted", "closed a gRPC connection: `unix` is not in server.trusted_proxies"),
                 Err(error) => wait_for_descriptors(&error).await,
             }
         }

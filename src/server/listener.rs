@@ -12,8 +12,9 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::watch;
 
 /// Longest a TLS handshake may take.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -107,7 +108,7 @@ impl Listener {
                 }
             };
             let Some(counted) = tracker.enter() else {
-                tracing::warn!(address = %self.address, "closed a connection: server.limits.connections are open already");
+                tracing::warn!(event = "connection_limit_reached", address = %self.address, "closed a connection: server.limits.connections are open already");
                 continue;
             };
             let (connections, tls, shutdown) = (worker.connections.clone(), self.tls.clone(), shutdown.clone());
@@ -206,32 +207,52 @@ fn remedy(error: &std::io::Error) -> String {
 /// Counts open connections, up to a limit.
 #[derive(Clone)]
 pub struct Tracker {
-    slots: Arc<Semaphore>,
-    limit: u32,
+    open: watch::Sender<usize>,
+    limit: Arc<AtomicUsize>,
 }
+
+/// An open connection, until it is dropped.
+pub struct Entered(watch::Sender<usize>);
 
 impl Tracker {
     /// At most `limit` at once.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX).min(1 << 24);
-        Self { slots: Arc::new(Semaphore::new(limit as usize)), limit }
+        Self { open: watch::Sender::new(0), limit: Arc::new(AtomicUsize::new(limit)) }
     }
 
-    /// One more, until it is dropped; `None` at the limit.
+    /// From now on at most `limit` at once; those beyond it that are open stay.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// One more; `None` at the limit.
     #[must_use]
-    pub fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        self.slots.clone().try_acquire_owned().ok()
+    pub fn enter(&self) -> Option<Entered> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let entered = self.open.send_if_modified(|open| {
+            let room = *open < limit;
+            *open += usize::from(room);
+            room
+        });
+        entered.then(|| Entered(self.open.clone()))
     }
 
     /// Waits until there is none.
     pub async fn none_left(&self) {
-        let _ = self.slots.acquire_many(self.limit).await;
+        // It fails only where the sender is gone, and `self` has it.
+        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
     }
 }
 
 /// After a connection that could not be accepted. Out of file descriptors, asking again at once would spin.
 pub(super) async fn wait_for_descriptors(error: &std::io::Error) {
-    tracing::warn!(%error, "a connection could not be accepted");
+    tracing::warn!(event = "connection_not_accepted", %error, "a connection could not be accepted");
     tokio::time::sleep(Duration::from_millis(100)).await;
 }

@@ -44,6 +44,11 @@ impl Workers {
         Ok(Self { handles, _threads: threads })
     }
 
+    /// Their runtimes.
+    pub(super) fn handles(&self) -> Vec<Handle> {
+        self.handles.clone()
+    }
+
     /// The workers, each with connections made by `make`.
     pub(super) fn with_connections(&self, make: impl Fn() -> Connections) -> Vec<Worker> {
         self.handles.iter().map(|handle| Worker { handle: handle.clone(), connections: Arc::new(make()) }).collect()

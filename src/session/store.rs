@@ -47,8 +47,8 @@ pub trait SessionStore: Send + Sync {
     /// How many sessions have not expired.
     async fn count(&self, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Removes what has expired and need not be remembered any longer.
-    async fn purge(&self, now: Timestamp) -> Result<(), StoreError>;
+    /// Removes what has expired and need not be remembered any longer; how many sessions that were.
+    async fn purge(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Whether other processes see these sessions. When not (memory), only the process that holds them may clear
     /// a [`SessionMark`](crate::account::SessionMark).

@@ -76,8 +76,10 @@ impl Breaker {
             _ => Circuit::Open { since: Stopwatch::start() },
         };
         match (closed, matches!(state.circuit, Circuit::Closed { .. })) {
-            (true, false) => tracing::warn!(store = self.store, "the store does not answer, calls are refused until it does"),
-            (false, true) => tracing::info!(store = self.store, "the store answers again"),
+            (true, false) => {
+                tracing::warn!(event = "store_down", store = self.store, "the store does not answer, calls are refused until it does");
+            }
+            (false, true) => tracing::info!(event = "store_up", store = self.store, "the store answers again"),
             _ => {}
         }
     }

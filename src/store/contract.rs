@@ -6,6 +6,7 @@ mod counters;
 mod invitations;
 mod one_time;
 mod outbox;
+mod personal_tokens;
 mod races;
 mod refresh_tokens;
 mod remembered;
@@ -108,6 +109,7 @@ fn account(username: &str, email: &str) -> Account {
         locked_until: None,
         reset_requested_at: None,
         reset_requests: 0,
+        resets: 0,
         generation: 3,
         mark: None,
         created_at: Timestamp(1_700_000_000_123),
@@ -452,7 +454,8 @@ async fn what_has_expired_is_not_counted_and_is_removed() {
         let later = NOW.plus(Duration::from_mins(1));
         assert_eq!(store.count(later).await.unwrap(), 1);
         assert_eq!(store.list(alice, later).await.unwrap().len(), 1);
-        store.purge(later).await.unwrap();
+        assert_eq!(store.purge(later).await.unwrap(), 1);
+        assert_eq!(store.purge(later).await.unwrap(), 0);
         assert_eq!(store.count(NOW).await.unwrap(), 1);
         store.ping().await.unwrap();
     })

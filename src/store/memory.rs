@@ -156,12 +156,11 @@ impl SessionStore for MemorySessions {
         Ok(self.read().sessions.values().filter(|session| !session.expired(now)).count() as u64)
     }
 
-    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut state = self.write();
         let is_over = |session: &Session| session.expired(now) && !session.expired_within(self.remembered, now);
         let over: Vec<SessionKey> = state.sessions.iter().filter(|(_, session)| is_over(session)).map(|(key, _)| *key).collect();
-        state.remove_all(&over);
-        Ok(())
+        Ok(state.remove_all(&over))
     }
 
     fn shared(&self) -> bool {

@@ -1,5 +1,5 @@
-//! The MongoDB adapter: accounts, letters, audit records, invitations and signing keys. One document an account, so that every method of the port is one atomic operation of
-//! the server; no transactions, TTL indexes, change streams or partial indexes are asked for.
+//! The MongoDB adapter: accounts, letters, audit records, invitations, keys and tokens. One document an account, so that every
+//! method of the port is one atomic operation of the server; no transactions, TTL indexes, change streams or partial indexes are asked for.
 
 mod accounts;
 mod audit;

@@ -3,6 +3,7 @@
 //! has a runtime of its own.
 
 use super::StoreError;
+use crate::logging::request;
 use std::future::Future;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinError, JoinHandle};
@@ -32,7 +33,7 @@ impl StoreRuntime {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let task = self.spawn(future).ok_or_else(stopped)?;
+        let task = self.spawn(request::carry(future)).ok_or_else(stopped)?;
         task.await.unwrap_or_else(|error| Err(broken(&error).into()))
     }
 

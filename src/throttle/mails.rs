@@ -1,6 +1,6 @@
 //! How many mails may be caused: nobody's mailbox is to be filled from here, and no owner buried in notices.
 
-use super::{Policy, Target, Throttle, Throttled, TooMany};
+use super::{Endpoint, Policy, Target, Throttle, Throttled, TooMany};
 use crate::account::{AccountId, Email};
 use crate::store::{Limit, StoreError};
 use std::time::Duration;
@@ -33,6 +33,7 @@ impl Throttle {
         if counted.allowed {
             return Ok(());
         }
+        self.metrics.rate_limited(Endpoint::EmailLink);
         Err(Throttled::TooMany(TooMany { policy: Policy::Mails, retry_after: counted.resets_at.since(now), limit: LINKS }))
     }
 

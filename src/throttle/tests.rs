@@ -4,6 +4,7 @@ use super::*;
 use crate::account::Account;
 use crate::fixture::{Fixture, PASSWORD, account_settings, attempt, rate_limit_settings};
 use crate::login::{Attempt, LoginError};
+use crate::metrics::{LoginMethod, LoginResult};
 
 fn client(address: &str) -> Client {
     Client { address: Some(address.parse().unwrap()), ..Client::default() }
@@ -262,12 +263,27 @@ async fn limits_of_nothing_are_off() {
     let fixture = Fixture::with(settings);
     let target = Target::from(&fixture.add("alice").await);
     let off = RateLimitSettings { attempts: 0, per_client: 0, ..rate_limit_settings() };
-    let throttle = Throttle::new(Arc::clone(&fixture.login.throttle.lockout), off, account_settings().reset);
+    let throttle = Throttle::new(Arc::clone(&fixture.login.throttle.lockout), off, account_settings().reset, Metrics::new().unwrap());
     for _ in 0..2_000 {
-        throttle.knock(&client("192.0.2.1")).unwrap();
+        throttle.knock(Endpoint::Login, &client("192.0.2.1")).unwrap();
         let admission = throttle.attempt(Endpoint::Login, &client("192.0.2.1"), &target).await.unwrap();
         throttle.failed(admission).await;
     }
+}
+
+/// contract 8: of what a flood tries there is no record that could be counted
+#[tokio::test]
+async fn a_flood_is_counted_as_what_it_tries() {
+    let fixture = Fixture::new();
+    let (few, metrics) = (RateLimitSettings { per_client: 1, ..rate_limit_settings() }, Metrics::new().unwrap());
+    let lockout = Arc::clone(&fixture.login.throttle.lockout);
+    let throttle = Throttle::new(lockout, few, account_settings().reset, Arc::clone(&metrics));
+    let refused = |endpoint| (0..1000).filter(|_| throttle.knock(endpoint, &client("192.0.2.1")).is_err()).count() as u64;
+    let (logins, registrations) = (refused(Endpoint::Login), refused(Endpoint::Register));
+    assert!(logins > 0 && registrations > 0);
+    assert_eq!(metrics.rate_limited_total[Endpoint::Login].get(), logins);
+    assert_eq!(metrics.rate_limited_total[Endpoint::Register].get(), registrations);
+    assert_eq!(metrics.logins_total[(LoginMethod::Password, LoginResult::RateLimited)].get(), logins);
 }
 
 /// A program that keeps no cookies must not bury its owner in mails

@@ -155,6 +155,8 @@ pub struct PersonalToken {
     pub id: Uuid,
     /// Whose it is.
     pub account: AccountId,
+    /// The account's `resets` when it was made; at any other number it opens nothing.
+    pub resets: u64,
     /// Keyed hash (HMAC-SHA-256 under a key derived from `secret`) of the text.
     pub hash: [u8; 32],
     /// What its owner calls it.
@@ -169,24 +171,23 @@ pub struct PersonalToken {
     pub last_used: Option<Timestamp>,
 }
 
-/// Where personal tokens are kept: beside the accounts, so that a check is one read.
+/// Where personal tokens are kept: beside the accounts, so that a check is one read. A token that was made at another number of
+/// the account's `resets` than the present one is as good as gone, from the write on that raised it; and none outlives its account.
 #[async_trait]
 pub trait PersonalTokenStore: Send + Sync {
-    /// Adds a token, unless the account has `most` already; whether it was added.
+    /// Adds a token, unless the account has `most` already, is gone, or was reset since; whether it was added.
     async fn create(&self, token: &PersonalToken, most: usize) -> Result<bool, StoreError>;
 
-    /// The token with this hash and its owner as stored now, in one read, expired or not.
-    async fn find(&self, hash: &[u8; 32]) -> Result<Option<(PersonalToken, Account)>, StoreError>;
+    /// The token with one of these hashes and its owner as stored now, in one read, expired or not, locked or not.
+    async fn find(&self, hashes: &[[u8; 32]]) -> Result<Option<(PersonalToken, Account)>, StoreError>;
 
-    /// Notes a use, off the caller's path and best effort; never moves time back, never creates a token.
-    fn touch(&self, token: &PersonalToken, used: Timestamp);
+    /// Notes a use, and keeps the token under this hash from now on: off the caller's path and best effort. It never moves time
+    /// back and never creates a token.
+    fn touch(&self, token: &PersonalToken, hash: &[u8; 32], used: Timestamp);
 
-    /// The account's tokens, newest first.
+    /// The account's tokens, newest first, those that have expired included.
     async fn list(&self, account: AccountId) -> Result<Vec<PersonalToken>, StoreError>;
 
     /// Removes one; whether it was there.
     async fn remove(&self, account: AccountId, id: Uuid) -> Result<bool, StoreError>;
-
-    /// Removes all of the account; how many there were.
-    async fn remove_all(&self, account: AccountId) -> Result<u64, StoreError>;
 }

@@ -45,8 +45,9 @@ fn axum_is_known_to_our_own_pages_only() {
 }
 
 #[test]
-fn envoys_protocol_is_known_to_its_endpoint_only() {
-    only_in("tonic::", &["gateway/verify/ext_authz.rs", "server/ext_authz.rs"]);
+fn protocols_over_grpc_are_known_to_their_ends_only() {
+    only_in("tonic::", &["gateway/verify/ext_authz.rs", "server/ext_authz.rs", "telemetry/"]);
+    only_in("opentelemetry", &["telemetry/"]);
     only_in("envoy_types", &["gateway/verify/ext_authz.rs", "server/ext_authz.rs"]);
 }
 
@@ -56,6 +57,11 @@ fn databases_are_known_to_the_stores_only() {
     only_in("mongodb::", &["store"]);
     only_in("redis::cmd", &["store"]);
     only_in("redis::aio", &["store"]);
+}
+
+#[test]
+fn how_metrics_are_kept_is_known_to_them_only() {
+    only_in("prometheus", &["metrics"]);
 }
 
 #[test]

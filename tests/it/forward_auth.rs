@@ -1,8 +1,8 @@
 //! Front proxies ask, the gateway answers: the same decision as for what goes through it, in the form that each front takes.
 
 mod circles;
-mod envoy_grpc;
-mod front;
+pub mod envoy_grpc;
+pub mod front;
 mod journeys;
 mod questions;
 mod verdicts;

@@ -1,10 +1,14 @@
 //! What a running gateway writes to its log, at the finest level: what happened, and nothing that opens anything.
 
+mod flows;
+mod reference;
+
 use crate::support::browser::Browser;
 use crate::support::form::Form;
 use crate::support::gateway::PASSWORD;
 use crate::support::mail_sink::MailSink;
 use crate::support::program;
+use crate::support::redis_server::RedisServer;
 use crate::support::served::Served;
 use http::Method;
 use serde_json::json;
@@ -128,5 +132,52 @@ fn assert_records(log: &str, format: &str) {
     for line in log.lines().filter(|line| !line.starts_with("warning: ")) {
         let is_record = if format == "json" { serde_json::from_str::<serde_json::Value>(line).is_ok() } else { line.starts_with("20") };
         assert!(is_record, "{line:?} is no record");
+    }
+}
+
+/// Issue "request id everywhere": what goes wrong within a request can be traced to it, and to the page that its user saw
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_logged_within_a_request_has_its_id() {
+    for format in ["text", "json"] {
+        let folder = TempDir::with_prefix("portcullis-test-").unwrap();
+        let mut redis = RedisServer::start();
+        let stores = format!(
+            "stores: {{ sessions: '{}' }}\nsecret: not-much-of-a-secret-but-long-enough-for-tests\nserver: {{ listen: ['127.0.0.1:0'], trusted_proxies: [127.0.0.1] }}\n",
+            redis.url()
+        );
+        let configuration = CONFIGURATION.replace("FORMAT", format).replace("server: { listen: ['127.0.0.1:0'] }\n", &stores);
+        let served = Served::start(folder.path(), &configuration).await;
+        let mut browser = Browser::new(&served.origin);
+        let page = browser.open("/auth/register").await;
+        browser.submit(&page, &[("username", "ada"), ("email", "ada@example.com"), ("password", PASSWORD)]).await;
+        browser.sign_in("/app", "ada", PASSWORD).await;
+        redis.kill();
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        for (number, path) in ["/app", "/auth/account", "/auth/verify/nginx", "/app"].into_iter().enumerate() {
+            let id = format!("outage-{number}");
+            let headers = [
+                ("x-request-id", id.as_str()),
+                ("traceparent", trace),
+                ("x-original-url", "http://localhost/app"),
+                ("x-original-method", "GET"),
+                ("x-forwarded-for", "198.51.100.7"),
+            ];
+            let url = browser.url(path);
+            assert_eq!(browser.agent.send(Method::GET, &url, &headers, "").await.status, 503, "{path}");
+        }
+        let log = served.log().await;
+        assert_records(&log, format);
+        for number in 0..4 {
+            let (field, event) = match format {
+                "json" => (format!("\"request_id\":\"outage-{number}\""), "\"event\":\"store_failed\""),
+                _ => (format!("request_id=outage-{number}"), "event=\"store_failed\""),
+            };
+            let of_it: Vec<_> = log.lines().filter(|line| line.contains(&field)).collect();
+            assert!(of_it.iter().any(|line| line.contains(event)), "{number}: {log}");
+            let access = of_it.iter().find(|line| line.contains("portcullis::access")).unwrap_or_else(|| panic!("{number}: {log}"));
+            assert!(access.contains("0af7651916cd43dd8448eb211c80319c"), "{access}");
+        }
+        let warned = log.lines().filter(|line| line.contains("store_failed"));
+        assert!(warned.clone().all(|line| line.matches("request_id").count() == 1) && warned.count() >= 4, "{log}");
     }
 }

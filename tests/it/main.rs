@@ -11,6 +11,8 @@ mod account_sessions;
 #[cfg(test)]
 mod admin_pages;
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod assertions;
@@ -53,7 +55,11 @@ mod logs;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod mongo_accounts;
+#[cfg(test)]
+mod monitoring;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
@@ -73,6 +79,8 @@ mod refresh_tokens;
 #[cfg(test)]
 mod registration;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod request_guard;
 #[cfg(test)]
 mod requirements;
@@ -82,3 +90,5 @@ mod signing_in;
 mod support;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod tracing;

@@ -25,7 +25,7 @@ fn a_variable_sets_a_key() {
     assert_eq!(settings.sessions.idle_timeout.as_secs(), 600);
     assert_eq!(settings.sessions.lifetime.as_secs(), 3600);
     assert_eq!(settings.server.listen.len(), 2);
-    assert!(settings.log.json && settings.log.level == tracing::Level::DEBUG && !settings.log.access);
+    assert!(settings.log.json && settings.log.level == ::tracing::Level::DEBUG && !settings.log.access);
     assert_eq!(settings.routes.iter().map(|route| route.path.as_str()).collect::<Vec<_>>(), ["/app", "/b"]);
     assert_eq!(settings.routes[1].basic_auth.as_ref().unwrap(), "Basic dTp7cH0=");
     assert_eq!(settings.ui.title, "a: [b ${HOME}");

@@ -1,6 +1,7 @@
 //! Warnings, and what shows only when sections are seen together.
 
 use super::*;
+use crate::clock::{Clock as _, SystemClock};
 
 fn check_warning(yaml: &str, key: &str) {
     let found = warnings(yaml);
@@ -32,6 +33,50 @@ fn risky_settings_are_warned_of_and_accepted() {
     check_warning("routes: [{host: a.test, upstream: none}]", "routes[0]");
     check_warning(&with("server: {listen: ['127.0.0.1:8080'], ext_authz_grpc: '127.0.0.1:9092'}"), "server.ext_authz_grpc");
     check_warning(&with("access: {rules: [{path: /a, allow: public}, {path: /a/b, allow: deny}]}"), "access.rules[1]");
+}
+
+#[test]
+fn a_path_with_a_trailing_slash_is_warned_of_since_it_leaves_the_path_itself_out() {
+    let warned = warnings(&format!("{ROUTES}access: {{rules: [{{path: /adm/, allow: deny}}]}}"));
+    let expected = "access.rules[0].path: leaves /adm itself out; write /adm for it and all that lies below";
+    assert!(warned.len() == 1 && warned[0].contains(expected), "{warned:#?}");
+    for path in ["/", "/adm", "/adm/**", "/adm/*/"] {
+        assert_eq!(warnings(&format!("{ROUTES}access: {{rules: [{{path: '{path}', allow: deny}}]}}")), [""; 0], "{path}");
+    }
+}
+
+#[test]
+fn hosts_under_which_no_login_counts_are_warned_of() {
+    let of = |host: &str| warnings(&format!("routes: [{{host: '{host}', upstream: sample}}]\ncookies: {{domain: b.test}}"));
+    for host in ["a.test", "ab.test", "*.a.test", "*.test", "*.ab.test"] {
+        let warned = of(host);
+        assert!(warned.len() == 1 && warned[0].contains(&format!("host {host} is not under cookies.domain")), "{host}: {warned:#?}");
+    }
+    for host in ["b.test", "a.b.test", "*.b.test", "*.a.b.test"] {
+        assert_eq!(of(host), [""; 0], "{host}");
+    }
+}
+
+#[test]
+fn a_certificate_that_has_expired_or_soon_will_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let today = SystemClock.now();
+    let warned = |days: i64| {
+        let mut params = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        params.not_after = time::OffsetDateTime::from_unix_timestamp(today.0 / 1000 + days * 86_400).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        std::fs::write(folder.path().join("c.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(folder.path().join("k.pem"), key.serialize_pem()).unwrap();
+        let tls = "tls: {listen: ['127.0.0.1:8443'], certificates: [{certificate: c.pem, key: k.pem}]}";
+        let yaml = format!("{ROUTES}server: {{listen: ['127.0.0.1:8080'], {tls}}}");
+        let loaded = load_str(&yaml, folder.path(), &[]).unwrap();
+        loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (days, says) in [(-1, "the certificate for a.test expired on "), (13, "the certificate for a.test expires on ")] {
+        let found = warned(days);
+        assert!(found.len() == 1 && found[0].contains("server.tls.certificates[0].certificate: ") && found[0].contains(says), "{found:#?}");
+    }
+    assert_eq!(warned(15), [""; 0]);
 }
 
 #[test]

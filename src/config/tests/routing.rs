@@ -60,6 +60,8 @@ fn paths_are_prefixes_on_segment_boundaries() {
 fn one_host_and_path_leads_to_one_upstream() {
     let twice = "{host: A.test, path: /x, upstream: sample}, {host: a.test, path: /x/, upstream: sample}";
     check(&format!("routes: [{twice}]"), &["1:54: routes[1]: has the host and path of routes[0]"]);
+    let wrong = "{upstream: sample}, {host: 'http://a', upstream: sample}, {path: x, upstream: sample}";
+    check(&format!("routes: [{wrong}]"), &["1:37: routes[1].host: ", "1:75: routes[2].path: "]);
     check("routes: [{host: 'http://a', upstream: sample}]", &["1:17: routes[0].host: \"http://a\" is not a host"]);
 }
 

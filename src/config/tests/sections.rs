@@ -147,7 +147,6 @@ fn what_a_later_version_has_is_accepted_at_its_default_only() {
         ("mfa: {totp: false}", "mfa.totp: this version lacks"),
         ("mfa: null", "mfa: this version lacks"),
         ("api: {allowed_origins: ['https://x']}", "api.allowed_origins: this version lacks"),
-        ("tracing: {otlp: x}", "tracing.otlp: this version lacks"),
     ];
     for (yaml, expected) in lacking {
         let problems = problems_with(&format!("{ROUTES}{yaml}"), &[]);
@@ -169,4 +168,23 @@ fn sessions_in_redis_need_an_address_that_can_be_read_and_a_secret_that_is_writt
         &["3:24: stores.redis_prefix: \"x y\" is not a prefix of keys"],
     );
     check_after_route("stores: {sessions: 'redis://cache'}", &["1:1: secret: is missing, and with a store on a network it must be given"]);
+}
+
+#[test]
+fn traces_go_to_a_collector_over_grpc() {
+    let collector = |text: &str| settings(&format!("tracing: {{otlp: '{text}'}}")).tracing.otlp.unwrap().to_string();
+    assert_eq!(settings("").tracing.otlp, None);
+    assert_eq!(collector("http://otel"), "http://otel:4317");
+    assert_eq!(collector("https://Collector.example.com:443/"), "https://collector.example.com:443");
+    assert_eq!(collector("http://[::1]:55680"), "http://[::1]:55680");
+    for (text, expected) in [
+        ("localhost:4317", "\"localhost:4317\" is no address of a collector; write null, http://host:4317 or https://host:4317"),
+        ("grpc://otel:4317", "\"grpc://otel:4317\" has another scheme than http and https"),
+        ("http://otel:4318", "\"http://otel:4318\" is where collectors speak OTLP over HTTP, and spans are sent over gRPC"),
+        ("http://otel:4317/v1/traces", "\"http://otel:4317/v1/traces\" has a path or query"),
+        ("http://otel:x", "\"http://otel:x\" has no usable host and port"),
+        ("http://me:word-7@otel", "holds a login, which OTLP has no place for; write null"),
+    ] {
+        check_after_route(&format!("tracing: {{otlp: '{text}'}}"), &[&format!("2:17: tracing.otlp: {expected}")]);
+    }
 }

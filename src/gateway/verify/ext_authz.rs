@@ -1,13 +1,16 @@
 //! Envoy's own protocol, `ext_authz` v3 over gRPC: the same question and answer as over HTTP. What Envoy lets an answer do
-//! beyond that is used to guard the application as the proxy does: forged headers and our cookies are taken away.
+//! beyond that is used to guard the application as the proxy does: forged headers, our cookies and our tokens are taken away.
 
+use super::Answered;
 use super::front::{Front, Original};
-use super::{Answered, Told};
 use crate::address::{Address, Scheme};
 use crate::gateway::client::Peer;
-use crate::gateway::exchange::Facts;
+use crate::gateway::decision::Mode;
+use crate::gateway::exchange::{self, Facts};
 use crate::gateway::forward::without_own_cookies;
-use crate::gateway::{Gateway, new_request_id, request_id};
+use crate::gateway::trace::Trace;
+use crate::gateway::{CurrentGateway, Gateway, access_log, new_request_id};
+use crate::logging::request;
 use crate::portal::error_page::Fault;
 use bytes::Bytes;
 use envoy_types::ext_authz::v3::pb::{
@@ -16,17 +19,21 @@ use envoy_types::ext_authz::v3::pb::{
 };
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use envoy_types::pb::google::rpc;
-use http::header::{CONTENT_LENGTH, COOKIE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tonic::{Code, Request, Response, Status};
 
-/// Answers Envoy. Who may connect is decided where connections are accepted.
-pub struct ExtAuthz(Gateway);
+/// Answers Envoy. Who may connect is decided where connections are accepted; whoever has connected must still be trusted when
+/// it asks.
+pub struct ExtAuthz(CurrentGateway);
+
+/// The answering of one question.
+struct Answering(Gateway);
 
 impl ExtAuthz {
-    /// Over this gateway's decisions.
+    /// Over the decisions of the gateway in force.
     #[must_use]
-    pub fn new(gateway: Gateway) -> Self {
+    pub fn new(gateway: CurrentGateway) -> Self {
         Self(gateway)
     }
 }
@@ -34,37 +41,47 @@ impl ExtAuthz {
 #[tonic::async_trait]
 impl Authorization for ExtAuthz {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
-        let asked = request.into_inner().attributes.unwrap_or_default();
+        let gateway = self.0.get();
+        if !gateway.trusts(Peer::at(request.remote_addr().map(|peer| peer.ip()))) {
+            return Err(Status::permission_denied("this peer is not in server.trusted_proxies"));
+        }
+        let (own_headers, _, asked) = request.into_parts();
+        let asked = asked.attributes.unwrap_or_default();
         let peer = asked.source.and_then(|peer| peer.address).and_then(|address| address.address).and_then(|address| match address {
             EnvoyAddress::SocketAddress(socket) => socket.address.parse().ok(),
             EnvoyAddress::Pipe(_) | EnvoyAddress::EnvoyInternalAddress(_) => None,
         });
         let http = asked.request.and_then(|request| request.http).unwrap_or_default();
-        Ok(Response::new(self.answer(&http, Peer::at(peer)).await))
+        let own_headers = own_headers.into_headers();
+        Ok(Response::new(request::scope(Answering(gateway).answer(&http, Peer::at(peer), &own_headers)).await))
     }
 }
 
-impl ExtAuthz {
-    async fn answer(&self, http: &HttpRequest, peer: Peer) -> CheckResponse {
+impl Answering {
+    /// Answers about this request. Where Envoy traces, `own_headers`, those of its question itself, tell of its own span.
+    async fn answer(&self, http: &HttpRequest, peer: Peer, own_headers: &HeaderMap) -> CheckResponse {
         let headers = headers_of(http);
-        let (answered, facts) = match self.read(http, &headers, peer) {
+        let mut passage = self.0.passage();
+        passage.name(new_request_id());
+        let answered = match self.read(http, &headers, peer) {
             Ok(facts) => {
-                let id = request_id(&headers, &facts);
-                let told = Told { front: Front::Envoy, facts: &facts, headers: &headers, request_id: &id };
-                (self.0.answer_front(&told).await, Some(facts))
+                let tracing = if own_headers.contains_key("traceparent") { own_headers } else { &headers };
+                let trace = Trace::of(tracing, &facts, Mode::ForwardAuth, &self.0.0.telemetry);
+                self.0.answer_question(Front::Envoy, facts, &headers, passage.with(trace)).await
             }
-            Err(fault) => (self.0.refuse_front(&fault, &headers, &new_request_id()), None),
+            Err(fault) => self.0.refuse_question(&fault, &headers, &mut passage),
         };
-        if self.0.0.settings.log.access {
-            log(&answered, facts.as_ref());
-        }
-        if answered.response.status() == StatusCode::OK { self.allowed(&answered, &headers) } else { denied(answered.response) }
+        let status = answered.response.status();
+        access_log::write_asked(&mut passage, status.as_u16());
+        passage.end_trace(Some(status.as_u16()));
+        if status == StatusCode::OK { self.allowed(&answered, &headers) } else { denied(answered.response) }
     }
 
     /// The facts of the request. Envoy itself says who its peer is; what the request says of clients further away is
     /// believed only where that peer is a trusted proxy, too.
     fn read(&self, http: &HttpRequest, headers: &HeaderMap, peer: Peer) -> Result<Facts, Fault> {
         let settings = &self.0.0.settings;
+        exchange::check_credentials(headers)?;
         let method = Method::from_bytes(http.method.as_bytes()).map_err(|_| Fault::BadRequest("The request has no usable method."))?;
         let scheme = Scheme::parse(http.scheme.as_bytes()).ok_or(Fault::BadRequest("The request has no usable scheme."))?;
         let address = Address::from_parts(scheme, http.host.as_bytes(), http.path.as_bytes()).map_err(Fault::BadRequest)?;
@@ -83,6 +100,9 @@ impl ExtAuthz {
             .filter(|name| !written.contains_key(*name) && self.0.0.strip.drops(name, true, answered.names_methods))
             .map(ToString::to_string)
             .collect();
+        if answered.takes_authorization {
+            headers_to_remove.push(AUTHORIZATION.to_string());
+        }
         match without_own_cookies(asked) {
             Some(kept) if kept.is_empty() => headers_to_remove.push(COOKIE.to_string()),
             Some(kept) => headers.push(overwrite(&COOKIE, &kept)),
@@ -136,17 +156,4 @@ fn headers_of(http: &HttpRequest) -> HeaderMap {
         }
     }
     headers
-}
-
-fn log(answered: &Answered, facts: Option<&Facts>) {
-    tracing::info!(
-        target: "portcullis::access",
-        client = facts.and_then(|facts| facts.client).map(tracing::field::display),
-        method = facts.map(|facts| facts.method.as_str()),
-        host = facts.map(|facts| facts.host.as_str()),
-        path = facts.map(|facts| facts.target.raw_path()),
-        status = answered.response.status().as_u16(),
-        decision = answered.decision,
-        "request asked about by Envoy"
-    );
 }

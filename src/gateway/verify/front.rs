@@ -105,8 +105,9 @@ impl Original {
     /// The facts of the request, its client among them.
     ///
     /// # Errors
-    /// When the client is not told of.
+    /// When the client is not told of, or its credentials could be read in several ways.
     pub fn facts(self, headers: &HeaderMap, peer: Peer, settings: &Settings) -> Result<Facts, Fault> {
+        exchange::check_credentials(headers)?;
         let client = told_client(headers, &settings.server.trusted_proxies).ok_or(NO_CLIENT)?;
         Ok(self.facts_with(client, headers, peer, settings))
     }

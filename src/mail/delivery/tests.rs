@@ -3,6 +3,7 @@
 use super::*;
 use crate::account::Email;
 use crate::app::App;
+use crate::clock::SharedClock;
 use crate::clock::{Clock as _, ManualClock, Timestamp};
 use crate::config::{Secret, SessionStoreKind};
 use crate::fixture::settings;
@@ -97,7 +98,7 @@ impl Office {
             marks: app.marks.clone(),
             settings: Arc::clone(&app.settings),
         };
-        let delivery = Delivery::new(Arc::clone(&outbox), writer, Some(Arc::new(script.clone())), shared);
+        let delivery = Delivery::new(Arc::clone(&outbox), writer, Some(Arc::new(script.clone())), Arc::clone(&app.metrics));
         Self { delivery, outbox, script, clock, store, _app: app, _folder: folder }
     }
 
@@ -182,7 +183,7 @@ async fn a_letter_that_brings_its_delivery_down_is_tried_again_and_holds_up_no_o
     for address in ["ann@example.com", "bob@example.com"] {
         office.outbox.post(&test_to(address)).await.unwrap();
     }
-    let running = tokio::spawn(Arc::clone(&office.delivery).run(async { drop(stopped.await) }));
+    let running = tokio::spawn(Delivery::run(Arc::new(ArcSwap::new(Arc::clone(&office.delivery))), async { drop(stopped.await) }));
     let until = async |many| {
         while office.taken().len() < many {
             tokio::time::sleep(Duration::from_millis(5)).await;

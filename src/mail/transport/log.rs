@@ -21,7 +21,7 @@ impl Transport for LogTransport {
 impl Way for LogTransport {
     async fn send(self: Box<Self>, mail: &Mail, _message: &Message) -> Result<(), SendError> {
         let text = mail.wording.as_text().map_err(|error| SendError::Refused(error.to_string()))?;
-        tracing::info!(to = mail.to.as_str(), subject = mail.wording.subject(), text, "mail");
+        tracing::info!(event = "mail_logged", to = mail.to.as_str(), subject = mail.wording.subject(), text, "mail");
         Ok(())
     }
 }

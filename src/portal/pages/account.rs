@@ -59,18 +59,20 @@ pub(in crate::portal) async fn submit(Own { call, account, .. }: Own, fields: Fi
     }
 }
 
-/// `GET profile`: the account as JSON.
+/// `GET profile`: the account as JSON; programs may ask for it by a token.
 pub(in crate::portal) async fn profile(State(portal): State<Arc<Portal>>, Extension(visit): Extension<Visit>) -> Response {
-    let session = match &visit.session {
-        Presence::Somebody { session, .. } => session,
+    let account = match &visit.session {
+        Presence::Somebody { session, .. } => session.user.id,
+        Presence::Program(program) => return Json(User::of(&program.bearer.account)).into_response(),
         Presence::Nobody => return nobody(&portal),
         Presence::Unknown => return unavailable(),
+        Presence::Refused(fault) => return Problem::of(fault).into_response(),
     };
-    match portal.app.profile.read(session.user.id).await {
+    match portal.app.profile.read(account).await {
         Ok(Some(account)) => Json(User::of(&account)).into_response(),
         Ok(None) => nobody(&portal),
         Err(error) => {
-            tracing::error!(%error, request = visit.request_id, "a store failed");
+            tracing::error!(event = "store_failed", %error, "a store failed");
             unavailable()
         }
     }
@@ -80,8 +82,8 @@ pub(in crate::portal) async fn profile(State(portal): State<Arc<Portal>>, Extens
 pub(in crate::portal) async fn session(State(portal): State<Arc<Portal>>, Extension(visit): Extension<Visit>) -> Response {
     let session = match &visit.session {
         Presence::Somebody { session, .. } => session,
-        Presence::Nobody => return nobody(&portal),
         Presence::Unknown => return unavailable(),
+        _ => return nobody(&portal),
     };
     let account = portal.app.profile.read(session.user.id).await.ok().flatten();
     let user = account.as_ref().map_or_else(|| User::of_session(&session.user), User::of);

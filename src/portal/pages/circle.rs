@@ -36,7 +36,7 @@ pub(super) fn broken(call: &Call, onward: &Onward) -> Option<Response> {
     let enough = match &call.visit.session {
         Presence::Somebody { .. } => rounds.enough_for_somebody(),
         Presence::Nobody => rounds.enough_for_nobody(),
-        Presence::Unknown => false,
+        Presence::Unknown | Presence::Program(_) | Presence::Refused(_) => false,
     };
     enough.then(|| page(call, onward))
 }
@@ -54,7 +54,7 @@ fn page(call: &Call, onward: &Onward) -> Response {
     };
     let causes = circle.causes();
     let names: Vec<_> = causes.iter().map(|cause| cause.name).collect();
-    tracing::warn!(request = call.visit.request_id, host = %to, causes = names.join(", "), "a browser goes round in a circle at the login");
+    tracing::warn!(event = "login_circle", host = %to, causes = names.join(", "), "a browser goes round in a circle at the login");
     let again = format!("{}/login?switch{}", call.portal.look.prefix, rd_query('&', onward.asked_for()));
     let page = Page { look: &call.portal.look, to: to.as_str(), onward: &onward.location, again, causes };
     // No success: a program that follows redirects must not take it for one.

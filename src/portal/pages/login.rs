@@ -5,10 +5,11 @@ use crate::account::{Account, Password};
 use crate::login::{Attempt, LoginError, SignedIn};
 use crate::portal::Presence;
 use crate::portal::assets::Look;
-use crate::portal::call::{Call, cross_site, rd_query, redirect, set_cookie, unavailable};
+use crate::portal::call::{Call, cross_site, rd_query, redirect, set_cookie};
+use crate::portal::failure::INVALID_REQUEST;
 use crate::portal::headers;
-use crate::portal::problem::Problem;
 use crate::portal::redirect::Onward;
+use crate::portal::refusal;
 use crate::portal::submission::{Fields, Submission, json, unsupported};
 use crate::portal::user::{User, UserBody};
 use axum::Json;
@@ -126,24 +127,15 @@ async fn by_json(call: &Call, body: Bytes) -> Response {
     };
     let (Some(identifier), Some(password)) = (one_of(body.username, body.email), body.password) else {
         let detail = "Send username or email, one of them, and password.";
-        return Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request", detail).into_response();
+        return INVALID_REQUEST.saying(detail).into_response();
     };
     match call.portal.app.login.sign_in(attempt(call, identifier, password, body.remember)).await {
         Ok(signed_in) => signed_in_as_json(call, &signed_in),
-        Err(LoginError::Invalid) => {
-            let (title, detail) = ("Invalid credentials", "The name or the password is wrong.");
-            Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", title, detail).into_response()
-        }
-        Err(LoginError::EmailUnverified(account)) => {
-            remind(call, &account).await;
-            let (title, detail) = ("Address not confirmed", "Open the link that was mailed to the account's address, then sign in.");
-            Problem::new(StatusCode::FORBIDDEN, "email_unverified", title, detail).into_response()
-        }
-        Err(LoginError::TooMany(limit)) => Problem::too_many(limit).into_response(),
-        Err(LoginError::Busy) => unavailable(),
-        Err(LoginError::Unavailable(error)) => {
-            call.note(&error);
-            unavailable()
+        Err(error) => {
+            if let LoginError::EmailUnverified(account) = &error {
+                remind(call, account).await;
+            }
+            refusal::login(error, &call.visit.request_id)
         }
     }
 }
@@ -157,7 +149,7 @@ fn signed_in_as_json(call: &Call, signed_in: &SignedIn) -> Response {
 fn attempt(call: &Call, identifier: String, password: String, remember: bool) -> Attempt {
     let replaces = match &call.visit.session {
         Presence::Somebody { key, .. } => Some(*key),
-        Presence::Nobody | Presence::Unknown => None,
+        _ => None,
     };
     Attempt { identifier, password: Password::new(password), remember, client: call.client(), replaces }
 }
@@ -182,7 +174,7 @@ fn page<'a>(call: &'a Call, onward: &'a Onward, typed: Typed<'a>, problems: &'a 
     let portal = &call.portal;
     let signed_in = match &call.visit.session {
         Presence::Somebody { session, .. } => Some(session.user.username.as_str()),
-        Presence::Nobody | Presence::Unknown => None,
+        _ => None,
     };
     let register = format!("{}/register{}", portal.look.prefix, rd_query('?', onward.asked_for()));
     Page {

@@ -86,7 +86,7 @@ async fn by_program(call: &Call) -> Response {
 async fn end(call: &Call) -> Result<(), StoreError> {
     match &call.visit.session {
         Presence::Somebody { key, session } => call.portal.app.login.sign_out(key, &session.user, &call.client()).await,
-        Presence::Nobody => Ok(()),
+        Presence::Nobody | Presence::Program(_) | Presence::Refused(_) => Ok(()),
         Presence::Unknown => Err(StoreError("the session to end could not be looked up".into())),
     }
 }
@@ -94,7 +94,7 @@ async fn end(call: &Call) -> Result<(), StoreError> {
 fn page<'a>(call: &'a Call, problems: &'a Problems) -> Page<'a> {
     let username = match &call.visit.session {
         Presence::Somebody { session, .. } => session.user.username.as_str(),
-        Presence::Nobody | Presence::Unknown => "",
+        _ => "",
     };
     Page { look: &call.portal.look, csrf: call.csrf_token(), username, problems }
 }

@@ -16,6 +16,7 @@ pub(super) enum Here {
     Password,
     Email,
     Sessions,
+    Tokens,
     Activity,
     Users,
     AllSessions,
@@ -43,11 +44,12 @@ pub(super) struct Link {
     pub(super) current: bool,
 }
 
-const OWN: [Place; 5] = [
+const OWN: [Place; 6] = [
     Place { here: Here::Profile, path: "/account", text: "Profile" },
     Place { here: Here::Password, path: "/account/password", text: "Password" },
     Place { here: Here::Email, path: "/account/email", text: "Email" },
     Place { here: Here::Sessions, path: "/account/sessions", text: "Sessions" },
+    Place { here: Here::Tokens, path: "/account/tokens", text: "Tokens" },
     Place { here: Here::Activity, path: "/account/activity", text: "Activity" },
 ];
 

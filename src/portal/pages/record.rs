@@ -102,6 +102,8 @@ fn in_words(action: Action) -> &'static str {
         Action::InvitationCreation => "invitation made",
         Action::InvitationRevocation => "invitation taken back",
         Action::RefreshTokenReuse => "an app used an old token again, and was signed out",
+        Action::TokenCreation => "personal token made",
+        Action::TokenRevocation => "personal token revoked",
         Action::Unknown => "something that a newer version recorded",
     }
 }

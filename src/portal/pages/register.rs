@@ -5,13 +5,14 @@ use super::{Problems, busy, forged, name_taken, password_hint, too_many, unavail
 use crate::account::{Email, Password};
 use crate::invitation::Invitation;
 use crate::portal::assets::Look;
-use crate::portal::call::{Call, cross_site, rd_query, unavailable};
+use crate::portal::call::{Call, cross_site, rd_query};
 use crate::portal::error_page::Fault;
-use crate::portal::problem::Problem;
+use crate::portal::failure::REGISTRATION_CLOSED;
 use crate::portal::redirect::Onward;
-use crate::portal::submission::{Fields, Submission, json, unsupported};
+use crate::portal::submission::{Fields, Submission, unsupported};
 use crate::portal::user::{RegisteredBody, User};
-use crate::registration::{FieldProblem, NewAccount, RegistrationError};
+use crate::portal::{newcomer, refusal};
+use crate::registration::{NewAccount, RegistrationError};
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -41,16 +42,6 @@ struct Typed<'a> {
     invite: &'a str,
     /// The address that the invitation is for.
     invited: Option<&'a str>,
-}
-
-/// `POST` as JSON.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Body {
-    username: Option<String>,
-    email: Option<String>,
-    password: Option<String>,
-    invite: Option<String>,
 }
 
 /// `GET`: the form.
@@ -161,80 +152,21 @@ async fn by_json(call: &Call, body: Bytes) -> Response {
     if !call.is_from_here() {
         return cross_site();
     }
-    if call.portal.app.registration.is_closed() {
-        return closed().into_response();
+    let registration = &call.portal.app.registration;
+    if registration.is_closed() {
+        return REGISTRATION_CLOSED.response();
     }
-    match json(&body, "username, email, password and invite").and_then(|body| complete(call, body)) {
-        Ok(new) => match call.portal.app.registration.register(&new).await {
-            Ok(account) => {
-                let verification_required = call.portal.app.registration.must_confirm(&account);
-                (StatusCode::CREATED, Json(RegisteredBody { user: User::of(&account), verification_required })).into_response()
-            }
-            Err(error) => refusal(call, error),
-        },
-        Err(problem) => problem.into_response(),
-    }
-}
-
-fn refusal(call: &Call, error: RegistrationError) -> Response {
-    match error {
-        RegistrationError::Closed => closed().into_response(),
-        RegistrationError::InviteInvalid => invite_invalid().into_response(),
-        RegistrationError::Invalid(problems) => invalid(problems).into_response(),
-        RegistrationError::UsernameTaken => taken("username", "Someone else has this name.").into_response(),
-        RegistrationError::EmailTaken(_) => taken("email", "There is an account with this address.").into_response(),
-        RegistrationError::TooMany(limit) => Problem::too_many(limit).into_response(),
-        RegistrationError::Busy => unavailable(),
-        RegistrationError::Unavailable(error) => {
-            call.note(&error);
-            unavailable()
+    let new = match newcomer::read(&body, call.link_base(), call.client()) {
+        Ok(new) => new,
+        Err(problem) => return problem.into_response(),
+    };
+    match registration.register(&new).await {
+        Ok(account) => {
+            let verification_required = registration.must_confirm(&account);
+            (StatusCode::CREATED, Json(RegisteredBody { user: User::of(&account), verification_required })).into_response()
         }
+        Err(error) => refusal::registration(error, &call.visit.request_id),
     }
-}
-
-/// The account that the body asks for, if nothing needed is missing.
-fn complete(call: &Call, body: Body) -> Result<NewAccount, Box<Problem>> {
-    let (email, password) = needed(body.email, body.password, body.invite.is_some())?;
-    Ok(NewAccount {
-        username: body.username,
-        email,
-        password,
-        invite: body.invite.unwrap_or_default(),
-        base: call.link_base(),
-        client: call.client(),
-    })
-}
-
-/// Who is invited may leave the address to the invitation.
-fn needed(email: Option<String>, password: Option<String>, is_invited: bool) -> Result<(String, Password), Box<Problem>> {
-    let missing = |field| FieldProblem { field, code: "required", message: format!("Send {field}.") };
-    match (email.or_else(|| is_invited.then(String::new)), password) {
-        (Some(email), Some(password)) => Ok((email, Password::new(password))),
-        (email, password) => {
-            let absent = [email.is_none().then(|| missing("email")), password.is_none().then(|| missing("password"))];
-            Err(Box::new(invalid(absent.into_iter().flatten().collect())))
-        }
-    }
-}
-
-fn invalid(problems: Vec<FieldProblem>) -> Problem {
-    let detail = "Some values cannot be taken, see errors.";
-    Problem::new(StatusCode::BAD_REQUEST, "validation", "Validation failed", detail).with_errors(problems)
-}
-
-fn taken(field: &'static str, message: &str) -> Problem {
-    let problem = FieldProblem { field, code: "taken", message: message.to_owned() };
-    Problem::new(StatusCode::CONFLICT, &format!("{field}_taken"), "Already taken", message).with_errors(vec![problem])
-}
-
-fn closed() -> Problem {
-    let detail = "Accounts on this site are made by its administrator.";
-    Problem::new(StatusCode::FORBIDDEN, "registration_closed", "Registration is closed", detail)
-}
-
-fn invite_invalid() -> Problem {
-    let detail = "Send the token of an invitation that was not used and has not expired.";
-    Problem::new(StatusCode::FORBIDDEN, "invite_invalid", "Invitation not valid", detail)
 }
 
 fn page<'a>(call: &'a Call, onward: &'a Onward, typed: Typed<'a>, problems: &'a Problems) -> Page<'a> {
@@ -259,6 +191,7 @@ mod tests {
     use super::*;
     use crate::account::PasswordProfile;
     use crate::portal::testing::{HOSTILE, look, rendered};
+    use crate::registration::FieldProblem;
 
     #[test]
     fn every_field_in_error_is_described_by_its_problem() {
@@ -284,13 +217,5 @@ mod tests {
         assert!(html.contains(r##"<a href="#password">"##) && html.contains(r#"autocomplete="new-password""#));
         assert!(html.contains(r#"aria-describedby="password-hint password-problem" aria-invalid="true""#), "{html}");
         assert!(html.contains(r#"aria-describedby="email-problem" aria-invalid="true""#), "{html}");
-    }
-
-    #[test]
-    fn a_program_is_told_every_field_that_is_missing() {
-        let problem = needed(None, None, false).err().unwrap();
-        let body: serde_json::Value = serde_json::from_slice(problem.response().body()).unwrap();
-        assert_eq!(body["errors"][0]["field"], "email");
-        assert_eq!(body["errors"][1], serde_json::json!({ "field": "password", "code": "required", "message": "Send password." }));
     }
 }

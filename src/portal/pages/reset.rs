@@ -44,7 +44,7 @@ pub(in crate::portal) async fn submit(call: Call, fields: Fields) -> Response {
     let new = NewPassword { token: token.clone(), password: Password::new(fields.text("password").to_owned()), client: call.client() };
     let replaces = match &call.visit.session {
         Presence::Somebody { key, .. } => Some(*key),
-        Presence::Nobody | Presence::Unknown => None,
+        _ => None,
     };
     match call.portal.app.recovery.reset_and_sign_in(new, replaces).await {
         Ok(signed_in) => {

@@ -30,7 +30,7 @@ async fn an_expired_session_is_remembered_for_as_long_as_was_said_and_lives_no_l
         store.create(key(1), &session_of(alice, NOW), 50).await.unwrap();
         let end = NOW.plus(MINUTE);
         assert_eq!(store.find_expired(&key(1), NOW).await.unwrap(), None, "it lives");
-        store.purge(end).await.unwrap();
+        assert_eq!(store.purge(end).await.unwrap(), 0, "it is still known");
         assert_eq!(store.find_expired(&key(1), end).await.unwrap(), Some(alice));
         assert!(store.find(&key(1), end).await.unwrap().is_none());
         assert_eq!((store.count(end).await.unwrap(), store.list(alice, end).await.unwrap().len()), (0, 0));
@@ -39,7 +39,7 @@ async fn an_expired_session_is_remembered_for_as_long_as_was_said_and_lives_no_l
         assert!(store.find(&key(1), end).await.unwrap().is_none(), "activity does not revive it");
         assert_eq!(store.find_expired(&key(1), end.plus(DAY)).await.unwrap(), None);
         assert_eq!(store.find_expired(&key(2), end).await.unwrap(), None, "never was");
-        store.purge(end.plus(DAY)).await.unwrap();
+        assert_eq!(store.purge(end.plus(DAY)).await.unwrap(), 1);
         assert_eq!(store.find_expired(&key(1), end).await.unwrap(), None, "removed");
     })
     .await;

@@ -5,7 +5,8 @@
 //! fails in between. A deleted account leaves a document that holds its names and nothing else.
 
 use super::connection::MongoDatabase;
-use super::record::{DELETED, EMAIL_KEY, MARK, NAMES, Record, USERNAME_KEY, deletion, id_of, mark_names, signed};
+use super::personal_tokens::remove_outdated;
+use super::record::{DELETED, EMAIL_KEY, MARK, NAMES, Record, TOKEN_HASHES, TOKENS, USERNAME_KEY, deletion, id_of, mark_names, signed};
 use crate::account::{Account, AccountId, AccountStore, CreateError, Email, Field, UpdateError, Username};
 use crate::store::{StoreError, beginnings};
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 use std::sync::Arc;
 
-const COLLECTION: &str = "accounts";
+pub(super) const COLLECTION: &str = "accounts";
 
 /// The code of `DuplicateKey`.
 const DUPLICATE: i32 = 11_000;
@@ -51,7 +52,7 @@ impl MongoAccounts {
 
     async fn find_where(&self, filter: Document) -> Result<Option<Account>, StoreError> {
         let records = self.records();
-        let found = self.0.call(async move { records.find_one(filter).projection(doc! { NAMES: 0 }).await }).await?;
+        let found = self.0.call(async move { records.find_one(filter).projection(without_lists()).await }).await?;
         found.map(Record::into_account).transpose()
     }
 
@@ -61,7 +62,7 @@ impl MongoAccounts {
         }
         let records = self.records();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let find = async move { records.find(filter).projection(doc! { NAMES: 0 }).sort(order).limit(limit).await?.try_collect().await };
+        let find = async move { records.find(filter).projection(without_lists()).sort(order).limit(limit).await?.try_collect().await };
         let found: Vec<Record> = self.0.call(find).await?;
         found.into_iter().map(Record::into_account).collect()
     }
@@ -105,13 +106,18 @@ impl AccountStore for MongoAccounts {
         let (documents, values) = (self.documents(), UniqueValues::of(account));
         let filter = doc! { "_id": values.id, "version": signed(account.version) };
         let change = doc! { "$set": Record::fields(account, account.version + 1)?, "$addToSet": { NAMES: &values.name } };
+        let (id, resets) = (account.id, account.resets);
         let update = async move {
             if values.name_is_taken(&documents).await? {
                 return Ok(Outcome::Taken(Field::Username));
             }
             match documents.update_one(filter, change).await {
                 Ok(result) if result.matched_count == 0 => Ok(Outcome::Conflict),
-                Ok(_) => Ok(Outcome::Done),
+                Ok(_) => {
+                    // The account is written. What is left undone here opens nothing, and is done with the next write.
+                    let _ = remove_outdated(&documents, id, resets).await;
+                    Ok(Outcome::Done)
+                }
                 Err(error) => values.what_was_taken(&documents, error).await,
             }
         };
@@ -154,6 +160,11 @@ impl AccountStore for MongoAccounts {
     }
 }
 
+/// What is read with an account is read at every sign-in: what else its document holds is not.
+fn without_lists() -> Document {
+    doc! { NAMES: 0, TOKENS: 0, TOKEN_HASHES: 0 }
+}
+
 fn documents(database: &Database) -> Collection<Document> {
     database.collection(COLLECTION)
 }
@@ -164,7 +175,7 @@ pub(super) async fn make_indexes(database: &Database) -> Result<(), Error> {
         let options = IndexOptions::builder().name(field.to_owned()).unique(unique).build();
         IndexModel::builder().keys(doc! { field: 1 }).options(options).build()
     };
-    let indexes = [index(NAMES, true), index(USERNAME_KEY, true), index(EMAIL_KEY, true), index(MARK, false)];
+    let indexes = [index(NAMES, true), index(USERNAME_KEY, true), index(EMAIL_KEY, true), index(MARK, false), index(TOKEN_HASHES, false)];
     documents(database).create_indexes(indexes).await.map(|_| ())
 }
 

@@ -96,21 +96,40 @@ impl MongoDatabase {
         F: Future<Output = Result<T, Error>> + Send + 'static,
         T: Send + 'static,
     {
+        let call = self.bounded(operation)?;
+        self.runtime.run(call).await
+    }
+
+    /// Makes a call some time soon that nobody waits for, or none while the server does not answer.
+    pub(super) fn call_later<F>(&self, operation: F)
+    where
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        if let Ok(call) = self.bounded(operation) {
+            let _ = self.runtime.spawn(call);
+        }
+    }
+
+    /// The call, within the deadline.
+    fn bounded<T, F>(&self, operation: F) -> Result<impl Future<Output = Result<T, StoreError>> + Send + 'static, StoreError>
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+        T: Send + 'static,
+    {
         let pass = self.breaker.pass()?;
         let connections = Arc::clone(&self.connections);
         let operation = async move {
             let _connection = connections.acquire().await;
             operation.await
         };
-        let call = async move {
+        Ok(async move {
             let outcome = tokio::time::timeout(LONGEST_CALL, operation).await;
             let outcome = outcome.map_err(|_| StoreError(format!("MongoDB did not answer within {LONGEST_CALL:?}")))?;
             if !outcome.as_ref().is_err_and(is_unanswered) {
                 pass.answered();
             }
             outcome.map_err(|error| StoreError(describe(&error)))
-        };
-        self.runtime.run(call).await
+        })
     }
 }
 

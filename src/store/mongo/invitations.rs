@@ -1,7 +1,7 @@
 //! Invitations, in MongoDB.
 
 use super::MongoDatabase;
-use super::record::{date, id_of, timestamp};
+use super::record::{date, from_hex, hex, id_of, timestamp};
 use crate::account::{AccountId, Email, Group};
 use crate::clock::Timestamp;
 use crate::invitation::{Invitation, InvitationStore};
@@ -182,13 +182,4 @@ pub(super) async fn make_indexes(database: &mongodb::Database) -> Result<(), Err
 
 fn bson_id(id: Uuid) -> BsonUuid {
     BsonUuid::from_bytes(id.into_bytes())
-}
-
-fn hex(token: &[u8; 32]) -> String {
-    token.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
-    bytes?.try_into().ok()
 }

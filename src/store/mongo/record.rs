@@ -15,6 +15,16 @@ pub(super) const NAMES: &str = "names";
 /// Holds the session mark, or null.
 pub(super) const MARK: &str = "mark";
 
+/// Holds the personal tokens by their ids.
+pub(super) const TOKENS: &str = "personal_tokens";
+/// Holds the hashes of all of them, for the index.
+pub(super) const TOKEN_HASHES: &str = "personal_token_hashes";
+
+/// Holds how often the password was set by somebody who did not know it.
+pub(super) const RESETS: &str = "resets";
+/// Says that the account is deleted.
+pub(super) const DELETED_FLAG: &str = "deleted";
+
 /// In place of the canonical name and address of a deleted account, before its id; sorts behind every name.
 pub(super) const DELETED: &str = "~";
 
@@ -39,6 +49,8 @@ pub(super) struct Record {
     reset_requested_at: Option<DateTime>,
     #[serde(default)]
     reset_requests: i64,
+    #[serde(default)]
+    resets: i64,
     generation: i64,
     mark: Option<String>,
     created_at: DateTime,
@@ -63,6 +75,7 @@ impl Record {
             locked_until: account.locked_until.map(date),
             reset_requested_at: account.reset_requested_at.map(date),
             reset_requests: i64::from(account.reset_requests),
+            resets: signed(account.resets),
             generation: signed(account.generation),
             mark: account.mark.map(|mark| mark_name(mark).to_owned()),
             created_at: date(account.created_at),
@@ -95,6 +108,7 @@ impl Record {
             locked_until: self.locked_until.map(timestamp),
             reset_requested_at: self.reset_requested_at.map(timestamp),
             reset_requests: u32::try_from(self.reset_requests).map_err(|_| "number of reset requests")?,
+            resets: u64::try_from(self.resets).map_err(|_| "number of resets")?,
             generation: u64::try_from(self.generation).map_err(|_| "generation")?,
             mark: self.mark.as_deref().map(|name| mark_of(name).ok_or("mark")).transpose()?,
             created_at: timestamp(self.created_at),
@@ -110,7 +124,8 @@ pub(super) fn deletion(id: AccountId) -> Document {
         "$set": { "deleted": true, USERNAME_KEY: &nobody, EMAIL_KEY: &nobody },
         "$unset": {
             "username": "", "email": "", "email_verified": "", "name": "", "avatar_url": "", "groups": "", "password": "",
-            "locked": "", "locked_until": "", "reset_requested_at": "", "reset_requests": "", "generation": "", MARK: "", "created_at": "", "version": "",
+            "locked": "", "locked_until": "", "reset_requested_at": "", "reset_requests": "", "resets": "",
+            "generation": "", MARK: "", "created_at": "", "version": "", TOKENS: "", TOKEN_HASHES: "",
         },
     }
 }
@@ -125,6 +140,16 @@ pub(super) const fn date(at: Timestamp) -> DateTime {
 
 pub(super) const fn timestamp(date: DateTime) -> Timestamp {
     Timestamp(date.timestamp_millis())
+}
+
+/// A hash as text, which people who look into a database can compare.
+pub(super) fn hex(hash: &[u8; 32]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
+    bytes?.try_into().ok()
 }
 
 pub(super) fn signed(value: u64) -> i64 {

@@ -33,6 +33,7 @@ fn account(username: &str) -> Account {
         locked_until: None,
         reset_requested_at: None,
         reset_requests: 0,
+        resets: 0,
         generation: 1,
         mark: None,
         created_at: Timestamp(1),

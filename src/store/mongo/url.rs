@@ -13,7 +13,7 @@ const DATABASE: &str = "portcullis";
 const EXAMPLE: &str = "write for example mongodb://user:password@host:27017/portcullis";
 
 /// A checked `mongodb://` or `mongodb+srv://` address.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MongoUrl {
     text: Zeroizing<String>,
     servers: String,

@@ -95,10 +95,10 @@ impl Link {
             };
             if let Ok((risky, unknown)) = timeout(PATIENCE, server::risks(&address, &mut connection)).await {
                 for risk in risky {
-                    tracing::warn!("{risk}");
+                    tracing::warn!(event = "redis_risk", "{risk}");
                 }
                 for unknown in unknown {
-                    tracing::info!("{unknown}");
+                    tracing::info!(event = "redis_unknown", "{unknown}");
                 }
             }
             Ok(())
@@ -262,7 +262,7 @@ async fn supervise(address: RedisAddress, shared: Weak<Shared>) {
                     return;
                 }
                 if failed > 0 {
-                    tracing::info!(server = %address, "connected to Redis again");
+                    tracing::info!(event = "redis_connected", server = %address, "connected to Redis again");
                 }
                 watch_over(number, connection, &shared, &mut connector).await;
                 if matches!(*shared.state.borrow(), State::Closed) {
@@ -270,14 +270,14 @@ async fn supervise(address: RedisAddress, shared: Weak<Shared>) {
                 }
                 // One that breaks as soon as it is made must not make us spin.
                 failed = if since.elapsed() < WAITS.1 { failed + 1 } else { 1 };
-                tracing::warn!(server = %address, reason = shared.reason(), "lost the connection to Redis");
+                tracing::warn!(event = "redis_lost", server = %address, reason = shared.reason(), "lost the connection to Redis");
                 if failed == 1 {
                     continue;
                 }
             }
             Err(fault) => {
                 if failed == 0 {
-                    tracing::warn!(server = %address, reason = fault.reason, "cannot connect to Redis, trying again");
+                    tracing::warn!(event = "redis_unreachable", server = %address, reason = fault.reason, "cannot connect to Redis, trying again");
                 }
                 failed += 1;
                 if !shared.set(State::Down(fault)) {

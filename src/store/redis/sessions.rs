@@ -26,7 +26,7 @@ pub struct RedisSessions {
 }
 
 /// Most expired sessions that are removed in one step, during which Redis does nothing else.
-const PURGED_AT_ONCE: usize = 500;
+const PURGED_AT_ONCE: u64 = 500;
 
 impl RedisSessions {
     /// Keeps sessions behind this link, in keys whose names begin with `prefix`.
@@ -138,12 +138,15 @@ impl SessionStore for RedisSessions {
         self.link.read(&count).await
     }
 
-    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut purged = 0;
         loop {
             let mut purge = self.script(&PURGE);
             purge.arg(now.0.saturating_sub_unsigned(record::millis(self.remembered))).arg(PURGED_AT_ONCE);
-            if self.link.run::<usize>(&purge).await? < PURGED_AT_ONCE {
-                return Ok(());
+            let now_purged = self.link.run::<u64>(&purge).await?;
+            purged += now_purged;
+            if now_purged < PURGED_AT_ONCE {
+                return Ok(purged);
             }
         }
     }

@@ -113,17 +113,18 @@ impl AccountStore for SqliteAccounts {
     }
 }
 
-const COLUMNS: &str = "id, username, email, email_verified, name, avatar_url, groups, password, locked, locked_until, reset_requested_at,
-        reset_requests, generation, mark, created_at, version";
+pub(super) const COLUMNS: &str =
+    "id, username, email, email_verified, name, avatar_url, groups, password, locked, locked_until, reset_requested_at,
+        reset_requests, resets, generation, mark, created_at, version";
 
 fn create(connection: &Connection, account: &Account) -> rusqlite::Result<Outcome> {
     if let Some(field) = taken(connection, account)? {
         return Ok(Outcome::Taken(field));
     }
     let sql = "INSERT INTO accounts (id, username, username_key, email, email_key, email_verified, name, avatar_url, groups, password,
-            locked, locked_until, reset_requested_at, reset_requests, generation, mark, created_at, version)
+            locked, locked_until, reset_requested_at, reset_requests, resets, generation, mark, created_at, version)
         VALUES (:id, :username, :username_key, :email, :email_key, :email_verified, :name, :avatar_url, :groups, :password,
-            :locked, :locked_until, :reset_requested_at, :reset_requests, :generation, :mark, :created_at, :version)";
+            :locked, :locked_until, :reset_requested_at, :reset_requests, :resets, :generation, :mark, :created_at, :version)";
     write_account(connection, sql, account, 1)?;
     keep_name(connection, account)?;
     Ok(Outcome::Done)
@@ -141,10 +142,11 @@ fn update(connection: &Connection, account: &Account) -> rusqlite::Result<Outcom
     let sql = "UPDATE accounts SET username = :username, username_key = :username_key, email = :email, email_key = :email_key,
             email_verified = :email_verified, name = :name, avatar_url = :avatar_url, groups = :groups, password = :password,
             locked = :locked, locked_until = :locked_until, reset_requested_at = :reset_requested_at,
-            reset_requests = :reset_requests, generation = :generation, mark = :mark, created_at = :created_at, version = :version
+            reset_requests = :reset_requests, resets = :resets, generation = :generation, mark = :mark, created_at = :created_at, version = :version
         WHERE id = :id";
     write_account(connection, sql, account, account.version + 1)?;
     keep_name(connection, account)?;
+    super::personal_tokens::remove_outdated(connection, account)?;
     Ok(Outcome::Done)
 }
 
@@ -186,6 +188,7 @@ fn write_account(connection: &Connection, sql: &str, account: &Account, version:
             ":locked_until": account.locked_until.map(|until| until.0),
             ":reset_requested_at": account.reset_requested_at.map(|at| at.0),
             ":reset_requests": account.reset_requests,
+            ":resets": signed(account.resets),
             ":generation": signed(account.generation),
             ":mark": account.mark.map(mark_number),
             ":created_at": account.created_at.0,
@@ -199,7 +202,7 @@ fn select_one(connection: &Connection, condition: &str, value: impl ToSql) -> ru
     connection.prepare_cached(&sql)?.query_row([value], read_account).optional()
 }
 
-fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
+pub(super) fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
     let username: String = row.get("username")?;
     let email: String = row.get("email")?;
     let groups: String = row.get("groups")?;
@@ -216,6 +219,7 @@ fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
         locked_until: row.get::<_, Option<i64>>("locked_until")?.map(Timestamp),
         reset_requested_at: row.get::<_, Option<i64>>("reset_requested_at")?.map(Timestamp),
         reset_requests: row.get("reset_requests")?,
+        resets: unsigned(row.get("resets")?),
         generation: unsigned(row.get("generation")?),
         mark: row.get::<_, Option<i64>>("mark")?.and_then(mark_of),
         created_at: Timestamp(row.get("created_at")?),
@@ -245,10 +249,10 @@ const fn mark_of(number: i64) -> Option<SessionMark> {
     }
 }
 
-fn signed(value: u64) -> i64 {
+pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn unsigned(value: i64) -> u64 {
+pub(super) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }

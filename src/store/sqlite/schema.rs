@@ -114,6 +114,8 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX invitations_by_end ON invitations (expires_at);
 ",
     "
+    ALTER TABLE accounts ADD COLUMN resets INTEGER NOT NULL DEFAULT 0;
+
     CREATE TABLE signing_keys (
         id TEXT PRIMARY KEY NOT NULL,
         algorithm TEXT NOT NULL,
@@ -142,7 +144,8 @@ const MIGRATIONS: &[&str] = &[
 
     CREATE TABLE personal_tokens (
         id BLOB PRIMARY KEY NOT NULL,
-        account BLOB NOT NULL,
+        account BLOB NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        resets INTEGER NOT NULL,
         hash BLOB NOT NULL UNIQUE,
         name TEXT NOT NULL,
         scope TEXT NOT NULL,

@@ -6,6 +6,7 @@ use super::cache::Cache;
 use super::writer::Watcher;
 use crate::account::AccountId;
 use crate::clock::Timestamp;
+use crate::metrics::{CacheResult, Metrics};
 use crate::session::{Session, SessionKey, SessionStore, SessionUser};
 use crate::store::StoreError;
 use async_trait::async_trait;
@@ -18,6 +19,7 @@ pub struct SqliteSessions {
     database: Arc<Database>,
     cache: Arc<Cache>,
     remembered: Duration,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl SqliteSessions {
@@ -27,13 +29,25 @@ impl SqliteSessions {
         let cache = Arc::new(Cache::new(patience));
         let (forgetting, confirming) = (Arc::clone(&cache), Arc::clone(&cache));
         database.watch(Watcher { changed: Box::new(move || forgetting.forget_all()), alive: Box::new(move || confirming.confirm()) });
-        Self { database, cache, remembered: Duration::ZERO }
+        Self { database, cache, remembered: Duration::ZERO, metrics: None }
     }
 
     /// Remembers for so long whose the sessions were that have expired.
     #[must_use]
     pub fn remembering(self, span: Duration) -> Self {
         Self { remembered: span, ..self }
+    }
+
+    /// Counts what memory has answered.
+    #[must_use]
+    pub fn counted_by(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
+    fn count(&self, result: CacheResult) {
+        if let Some(metrics) = &self.metrics {
+            metrics.session_cache_total[result].inc();
+        }
     }
 
     /// Writes, and forgets in memory the sessions that the write names. They are forgotten before the answer, on the
@@ -66,8 +80,10 @@ impl SessionStore for SqliteSessions {
 
     async fn find(&self, key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError> {
         if let Some(session) = self.cache.get(key) {
+            self.count(CacheResult::Hit);
             return Ok((!session.expired(now)).then_some(session));
         }
+        self.count(CacheResult::Miss);
         let (key, reading) = (*key, self.cache.begin_reading());
         let found = self.database.read(move |connection| select(connection, &key)).await?.map(Arc::new);
         let Some(session) = found.filter(|session| !session.expired(now)) else { return Ok(None) };
@@ -143,20 +159,22 @@ impl SessionStore for SqliteSessions {
     }
 
     async fn count(&self, now: Timestamp) -> Result<u64, StoreError> {
+        // All rows are counted by pages; those that have expired are few, since they are removed every minute.
         let count = move |connection: &Connection| {
-            connection.prepare_cached("SELECT count(*) FROM sessions WHERE ends_at > ?1")?.query_row([now.0], |row| row.get::<_, i64>(0))
+            let sql = "SELECT (SELECT count(*) FROM sessions) - (SELECT count(*) FROM sessions WHERE ends_at <= ?1)";
+            connection.prepare_cached(sql)?.query_row([now.0], |row| row.get::<_, i64>(0))
         };
         self.database.read(count).await.map(unsigned)
     }
 
-    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.cache.forget_expired(now);
         let end = now.0.saturating_sub(millis(self.remembered));
         let over = self.database.read(move |connection| exists_ended_by(connection, end)).await?;
-        if over {
-            self.write_and_forget(move |connection| delete_where(connection, "ends_at <= ?1", [end])).await?;
+        if !over {
+            return Ok(0);
         }
-        Ok(())
+        self.write_and_forget(move |connection| delete_where(connection, "ends_at <= ?1", [end])).await
     }
 
     fn shared(&self) -> bool {

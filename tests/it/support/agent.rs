@@ -3,6 +3,7 @@
 
 use super::PATIENCE;
 use super::cookie_jar::CookieJar;
+use super::secrets::Secrets;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde_json::Value;
@@ -16,6 +17,8 @@ pub struct Agent {
     client: reqwest::Client,
     /// What servers have set.
     pub cookies: CookieJar,
+    /// Every credential that it has sent or was given, where a test wants to know.
+    pub secrets: Option<Secrets>,
 }
 
 /// A response, whole.
@@ -46,7 +49,7 @@ impl Agent {
             .timeout(PATIENCE)
             .build()
             .unwrap();
-        Self { client, cookies: CookieJar::default() }
+        Self { client, cookies: CookieJar::default(), secrets: None }
     }
 
     /// Sends one request with the cookies for its address and keeps those of the answer.
@@ -70,6 +73,7 @@ impl Agent {
         for (name, value) in headers {
             all.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
         }
+        let sent: Vec<HeaderValue> = all.get_all(http::header::AUTHORIZATION).iter().cloned().collect();
         let response = self.client.request(method, url.clone()).headers(all).body(body).send().await?;
         let (version, status) = (response.version(), response.status().as_u16());
         let headers = response.headers().clone();
@@ -77,7 +81,14 @@ impl Agent {
         for value in headers.get_all(http::header::SET_COOKIE) {
             self.cookies.store(url, &String::from_utf8_lossy(value.as_bytes()));
         }
-        Ok(Answer { url: url.clone(), version, status, headers, body })
+        let answer = Answer { url: url.clone(), version, status, headers, body };
+        if let Some(secrets) = &mut self.secrets {
+            for value in &sent {
+                secrets.keep_authorization(value.to_str().unwrap());
+            }
+            secrets.keep_those_in(&answer);
+        }
+        Ok(answer)
     }
 }
 

@@ -5,12 +5,14 @@ use super::api_client::ApiClient;
 use super::browser::Browser;
 use super::raw::Raw;
 use super::upstream::EchoUpstream;
+use super::within_patience;
 use portcullis::account::Password;
 use portcullis::administration::AddedAccount;
 use portcullis::app::App;
 use portcullis::clock::{ManualClock, SharedClock, SystemClock, Timestamp};
 use portcullis::config::load_str;
-use portcullis::server::{self, Running};
+use portcullis::reload::{NotReloaded, Reloaded, Reloader};
+use portcullis::server::{self, Live, Running};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ const LIMITS: [&str; 3] = ["RATE_LIMIT__ATTEMPTS", "RATE_LIMIT__PER_CLIENT", "AC
 /// A running gateway.
 pub struct TestGateway {
     running: Running,
+    environment: Vec<(String, String)>,
     app: Arc<App>,
     clock: Arc<ManualClock>,
     folder: TempDir,
@@ -93,6 +96,23 @@ impl TestGateway {
     pub fn ext_authz_origin(&self) -> String {
         let address = self.running.ext_authz().and_then(server::BoundAddress::tcp).expect("the gRPC listener is on TCP");
         format!("http://{address}")
+    }
+
+    /// Reads this configuration in place of its own, under the same environment, as on `SIGHUP`.
+    pub async fn try_reload_with(&self, yaml: impl Into<String>) -> Result<Reloaded, NotReloaded> {
+        let (yaml, folder, environment) = (yaml.into(), self.folder.path().to_owned(), self.environment.clone());
+        let reloader = Reloader::new(self.running.live().clone());
+        within_patience("the configuration to be reloaded", reloader.reload(move || load_str(&yaml, &folder, &environment))).await
+    }
+
+    /// The same; fails the test where it is refused.
+    pub async fn reload_with(&self, yaml: impl Into<String>) -> Reloaded {
+        self.try_reload_with(yaml).await.unwrap_or_else(|refused| panic!("{refused}"))
+    }
+
+    /// What of it follows the configuration, to look behind the door.
+    pub fn live(&self) -> &Arc<Live> {
+        self.running.live()
     }
 
     /// What it runs on, to look behind the door.
@@ -174,7 +194,7 @@ impl Builder {
             app.administration.add(user).await.unwrap();
         }
         let running = server::start(app.clone(), &server::Workers::current()).await.unwrap_or_else(|error| panic!("{error}"));
-        TestGateway { running, app, clock, folder: self.folder }
+        TestGateway { running, environment: self.environment, app, clock, folder: self.folder }
     }
 }
 

@@ -81,6 +81,11 @@ impl Mailbox {
         unread.iter().map(|path| ReceivedMail::parse(std::fs::read(path).unwrap())).collect()
     }
 
+    /// How many mails have arrived, read or not.
+    pub fn count(&self) -> usize {
+        self.files().len()
+    }
+
     /// Oldest first.
     fn files(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().map(|entry| entry.unwrap());

@@ -8,6 +8,7 @@ use crate::portal::assets::Look;
 use crate::portal::error_page::Fault;
 use crate::portal::moment::Moment;
 use crate::portal::pages::nav::{Here, Nav};
+use crate::portal::pages::tokens::Row;
 use crate::portal::pages::{Problems, forged};
 use crate::portal::submission::Fields;
 use axum::extract::Path;
@@ -24,6 +25,7 @@ struct Page<'a> {
     notice: Option<&'static str>,
     problems: &'a Problems,
     user: User<'a>,
+    tokens: &'a [Row],
     /// Groups, as they stand in the field.
     groups: &'a str,
     /// Whether it is the administrator's own account.
@@ -55,24 +57,26 @@ enum Act {
     SetGroups,
     EndSessions,
     SendReset,
+    RevokeToken,
     Delete,
 }
 
-const ACTS: [(&str, Act, &str); 6] = [
+const ACTS: [(&str, Act, &str); 7] = [
     ("lock", Act::Lock, "The account is locked, and signed out everywhere."),
     ("unlock", Act::Unlock, "The account is unlocked."),
     ("groups", Act::SetGroups, "The groups are saved."),
     ("end-sessions", Act::EndSessions, "The account is signed out everywhere."),
     ("reset", Act::SendReset, "A link to set a new password is on its way to the account's email."),
+    ("revoke-token", Act::RevokeToken, "The token is revoked."),
     ("delete", Act::Delete, "The account is deleted."),
 ];
 
 /// `GET`: the account.
 pub(in crate::portal) async fn show(admin: Admin, Path(id): Path<String>) -> Response {
     match find(&admin, &id).await {
-        Ok(account) => {
-            let (groups, problems) = (joined(&account), Problems::default());
-            admin.call.page(StatusCode::OK, &page(&admin, &account, &groups, &problems))
+        Ok(subject) => {
+            let (groups, problems) = (joined(&subject.account), Problems::default());
+            admin.call.page(StatusCode::OK, &page(&admin, &subject, &groups, &problems))
         }
         Err(response) => *response,
     }
@@ -80,12 +84,13 @@ pub(in crate::portal) async fn show(admin: Admin, Path(id): Path<String>) -> Res
 
 /// `POST`: does what `act` says.
 pub(in crate::portal) async fn submit(admin: Admin, Path(id): Path<String>, fields: Fields) -> Response {
-    let account = match find(&admin, &id).await {
-        Ok(account) => account,
+    let subject = match find(&admin, &id).await {
+        Ok(subject) => subject,
         Err(response) => return *response,
     };
-    let typed = if fields.has("groups") { fields.text("groups").to_owned() } else { joined(&account) };
-    let again = |status, problems: &Problems| admin.call.page(status, &page(&admin, &account, &typed, problems));
+    let account = &subject.account;
+    let typed = if fields.has("groups") { fields.text("groups").to_owned() } else { joined(account) };
+    let again = |status, problems: &Problems| admin.call.page(status, &page(&admin, &subject, &typed, problems));
     if !admin.call.is_genuine(&fields) {
         return again(StatusCode::FORBIDDEN, &forged());
     }
@@ -96,7 +101,7 @@ pub(in crate::portal) async fn submit(admin: Admin, Path(id): Path<String>, fiel
     if !admin.call.is_fresh() {
         return admin.call.to_confirm(&path);
     }
-    match perform(&admin, &account, *act, &fields).await {
+    match perform(&admin, account, *act, &fields).await {
         Ok(()) if *act == Act::Delete => admin.call.to_page(StatusCode::SEE_OTHER, "/admin/users?deleted"),
         Ok(()) => admin.call.to_page(StatusCode::SEE_OTHER, &format!("{path}?done={word}")),
         Err(error) => {
@@ -120,6 +125,15 @@ async fn perform(admin: &Admin, account: &Account, act: Act, fields: &Fields) ->
             Some(base) => administration.send_reset(id, base).await,
             None => Err(invalid("", "no_mail", "this site sends no mail, or does not know the address of its own pages")),
         },
+        Act::RevokeToken => match Uuid::try_parse(fields.text("token")) {
+            Ok(token) => {
+                let (tokens, actor) = (&admin.call.portal.app.personal_tokens, administration.actor());
+                let revoked = tokens.revoke(account, token, actor.party.clone(), &actor.client).await;
+                // What was revoked a moment before is revoked.
+                revoked.map(|_| ()).map_err(AdministrationError::Unavailable)
+            }
+            Err(_) => Err(AdministrationError::NotFound),
+        },
         Act::Delete if fields.text("confirm").trim() == account.username.as_str() => administration.delete(id).await.map(|_| ()),
         Act::Delete => Err(invalid("confirm", "mismatch", "write the account's name to delete it")),
     }
@@ -129,10 +143,21 @@ fn invalid(field: &'static str, code: &'static str, message: &str) -> Administra
     AdministrationError::Invalid(vec![crate::registration::FieldProblem { field, code, message: message.to_owned() }])
 }
 
+/// An account, and its tokens.
+struct Subject {
+    account: Account,
+    tokens: Vec<Row>,
+}
+
 /// The account that the address names; names are no ids, since they change.
-async fn find(admin: &Admin, id: &str) -> Result<Account, Box<Response>> {
+async fn find(admin: &Admin, id: &str) -> Result<Subject, Box<Response>> {
     let Ok(id) = Uuid::try_parse(id) else { return Err(Box::new(admin.call.fault(&Fault::NotFound))) };
-    admin.administration.find(&id.to_string()).await.map_err(|error| Box::new(admin.fault(&error)))
+    let fault = |error| Box::new(admin.fault(&error));
+    let account = admin.administration.find(&id.to_string()).await.map_err(fault)?;
+    let app = &admin.call.portal.app;
+    let tokens = app.personal_tokens.list(account.id).await.map_err(|error| fault(AdministrationError::Unavailable(error)))?;
+    let (now, tokens) = (app.clock.now(), tokens.iter());
+    Ok(Subject { tokens: tokens.map(|token| Row::of(token, now)).collect(), account })
 }
 
 /// Where links in mails lead, if there are any.
@@ -144,7 +169,8 @@ fn joined(account: &Account) -> String {
     account.groups.iter().map(Group::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn page<'a>(admin: &'a Admin, account: &'a Account, groups: &'a str, problems: &'a Problems) -> Page<'a> {
+fn page<'a>(admin: &'a Admin, subject: &'a Subject, groups: &'a str, problems: &'a Problems) -> Page<'a> {
+    let Subject { account, tokens } = subject;
     let done = admin.call.query.text("done");
     let now = admin.call.portal.app.clock.now();
     Page {
@@ -165,6 +191,7 @@ fn page<'a>(admin: &'a Admin, account: &'a Account, groups: &'a str, problems: &
             reset_requested: account.reset_requested_at.map(Moment::of),
             reset_requests: account.reset_requests,
         },
+        tokens,
         groups,
         own: account.id == admin.account.id,
         mail: base(admin).is_some(),
@@ -192,11 +219,8 @@ mod tests {
             reset_requested: Some(at()),
             reset_requests: 2,
         };
-        let nav = Nav::sample(Here::Users);
-        rendered(
-            "user",
-            &Page { look: &look, nav, csrf: "token".into(), notice: Some("x"), problems: &problems, user, groups: HOSTILE, own, mail },
-        )
+        let (nav, csrf, notice, tokens) = (Nav::sample(Here::Users), "token".into(), Some("x"), &[Row::sample(HOSTILE)]);
+        rendered("user", &Page { look: &look, nav, csrf, notice, problems: &problems, user, tokens, groups: HOSTILE, own, mail })
     }
 
     fn offers(html: &str, act: &str) -> bool {
@@ -208,7 +232,7 @@ mod tests {
     fn an_account_is_shown_with_its_lock_state_and_its_resets() {
         let html = html(false, false, true);
         assert!(html.contains("Not confirmed") && html.contains("Locked until") && html.contains("asked for 2 times"), "{html}");
-        for act in ["lock", "groups", "end-sessions", "reset", "delete"] {
+        for act in ["lock", "groups", "end-sessions", "reset", "revoke-token", "delete"] {
             assert!(offers(&html, act), "{act}: {html}");
         }
         assert!(offers(&html, "unlock"), "a timed lock can be lifted, too");
