@@ -46,7 +46,7 @@ pub(super) fn served(prefix: &str) -> Bytes {
     match document(prefix).to_pretty_json() {
         Ok(text) => Bytes::from(text + "\n"),
         Err(error) => {
-            tracing::error!(%error, "the API's document could not be written");
+            tracing::error!(event = "page_failed", %error, "the API's document could not be written");
             Bytes::new()
         }
     }
