@@ -56,7 +56,6 @@ use routes::{Own, Way};
 use std::sync::Arc;
 use trace::Trace;
 pub use upstream::Pool;
-use upstream::Server;
 use verify::Question;
 
 /// What every request needs; made once for a configuration, shared by all connections.
