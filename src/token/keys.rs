@@ -205,7 +205,7 @@ impl SigningKeys {
         }
         let outcome = self.read_now(now, &mut reading.sealed_anew).await;
         if let Err(error) = &outcome {
-            tracing::warn!(%error, "signing keys cannot be read or kept, going on with those at hand");
+            tracing::warn!(event = "keys_not_read", %error, "signing keys cannot be read or kept, going on with those at hand");
         }
         reading.last = Some((now, outcome.clone()));
         outcome
