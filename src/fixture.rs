@@ -108,13 +108,7 @@ impl Fixture {
         let records = Arc::new(SqliteAudit::new(Arc::clone(&database)));
         let audit = Arc::new(Audit::start(records, Arc::clone(&clock), Arc::clone(&metrics)).unwrap());
         let hasher = Hasher::start_patient(settings.hash);
-        let marks = SessionMarks {
-            accounts: Arc::clone(&accounts),
-            sessions: Arc::clone(&sessions),
-            refresh_tokens: Arc::new(MemoryRefreshTokens::default()),
-            metrics: Arc::clone(&metrics),
-            reaches_sessions: true,
-        };
+        let marks = marks(&accounts, &sessions, &metrics);
         let tokens = LinkTokens { store: Arc::new(MemoryOneTime::default()), clock: Arc::clone(&clock) };
         let letters = Arc::new(SqliteOutbox::new(Arc::clone(&database)));
         let outbox = Arc::new(Outbox::new(letters, Arc::clone(&clock), Sealer::derive(&secret(), None)));
@@ -244,6 +238,16 @@ fn lockout(settings: &AccountSettings, outbox: &Arc<Outbox>, audit: &Arc<Audit>,
         outbox: Arc::clone(outbox),
         audit: Arc::clone(audit),
     })
+}
+
+fn marks(accounts: &Arc<dyn AccountStore>, sessions: &Arc<dyn SessionStore>, metrics: &Arc<Metrics>) -> SessionMarks {
+    SessionMarks {
+        accounts: Arc::clone(accounts),
+        sessions: Arc::clone(sessions),
+        refresh_tokens: Arc::new(MemoryRefreshTokens::default()),
+        metrics: Arc::clone(metrics),
+        reaches_sessions: true,
+    }
 }
 
 /// By the default settings.

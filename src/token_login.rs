@@ -5,8 +5,9 @@ use crate::account::{Account, AccountId, AccountStore};
 use crate::audit::{Action, Audit, Event, Outcome, Party};
 use crate::client::Client;
 use crate::login::{Credentials, Login, LoginError};
+use crate::metrics::{Metrics, RefreshResult};
 use crate::store::StoreError;
-use crate::token::{AccessClaims, AccessError, AccessToken, AccessTokens, RefreshError, RefreshTokens};
+use crate::token::{AccessClaims, AccessError, AccessToken, AccessTokens, RefreshError, RefreshTokens, Renewed};
 use std::sync::Arc;
 
 /// The use case: turns a name and a password into tokens, and those into newer ones.
@@ -16,6 +17,7 @@ pub struct TokenLogin {
     pub(crate) access: Arc<AccessTokens>,
     pub(crate) refresh: Arc<RefreshTokens>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// What a program is given, and the only copies of it.
@@ -29,7 +31,7 @@ pub struct IssuedTokens {
 }
 
 /// How sign-ins of programs stand in the audit log.
-const BY_TOKEN: &str = "token";
+pub(crate) const BY_TOKEN: &str = "token";
 
 impl TokenLogin {
     /// Checks the credentials and issues tokens.
@@ -63,9 +65,23 @@ impl TokenLogin {
     /// # Errors
     /// See [`RefreshError`].
     pub async fn renew(&self, refresh_token: &str, client: &Client) -> Result<IssuedTokens, RefreshError> {
-        let renewed = self.refresh.renew(refresh_token, client).await?;
+        let renewed = self.refresh.renew(refresh_token, client).await;
+        self.count(&renewed);
+        let renewed = renewed?;
         let access = self.access.issue(&renewed.account).await.map_err(RefreshError::Unavailable)?;
         Ok(IssuedTokens { account: renewed.account, access, refresh: renewed.token })
+    }
+
+    /// What a store's failure prevented is counted as that.
+    fn count(&self, renewed: &Result<Renewed, RefreshError>) {
+        let result = match renewed {
+            Ok(Renewed { repeated: true, .. }) => RefreshResult::Repeated,
+            Ok(_) => RefreshResult::Success,
+            Err(RefreshError::Reused) => RefreshResult::Reused,
+            Err(RefreshError::Invalid) => RefreshResult::Invalid,
+            Err(RefreshError::Unavailable(_)) => return,
+        };
+        self.metrics.token_refreshed(result);
     }
 
     /// Ends the access token, and with it the line of the refresh token where one is given. Then the access token may have expired:

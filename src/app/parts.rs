@@ -188,6 +188,7 @@ impl Parts {
             access: Arc::clone(access),
             refresh: Arc::clone(refresh),
             audit: Arc::clone(&self.audit),
+            metrics: Arc::clone(&self.metrics),
         })
     }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// One request on its way: what is known of it so far.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Passage {
     /// The one that it began with, to its end.
     pub(super) gateway: Gateway,

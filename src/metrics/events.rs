@@ -2,12 +2,16 @@
 
 use super::{LoginMethod, LoginResult, Metrics, RegistrationResult, ResetResult, ResetStage, SessionEnd};
 use crate::audit::{Action, Event, Outcome};
+use crate::token_login;
 
 impl Metrics {
     /// Counts an event.
     pub(crate) fn record(&self, event: &Event) {
         let reason = event.reason.unwrap_or_default();
         match (event.action, event.outcome) {
+            (Action::Login, Outcome::Success) if reason == token_login::BY_TOKEN => {
+                self.logins_total[(LoginMethod::Token, LoginResult::Success)].inc();
+            }
             (Action::Login, outcome) => self.logins_total[(LoginMethod::Password, login(outcome, reason))].inc(),
             (Action::Logout, Outcome::Success) => self.sessions_ended(SessionEnd::Logout, 1),
             (Action::Registration, outcome) => self.registrations_total[registration(outcome, reason)].inc(),

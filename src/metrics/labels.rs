@@ -60,7 +60,7 @@ label! {
         Passkey = "passkey",
         /// By a recovery code.
         Recovery = "recovery",
-        /// By a token.
+        /// By a password, for tokens: a program.
         Token = "token",
     }
 }

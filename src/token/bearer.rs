@@ -54,7 +54,7 @@ pub struct Bearer {
 #[derive(Clone, Debug)]
 pub enum BearerKey {
     /// An access token.
-    Access(AccessClaims),
+    Access(Box<AccessClaims>),
     /// A personal token.
     Personal(PersonalText),
 }
@@ -88,7 +88,7 @@ impl Bearers {
         match credential {
             Unproven::Access(token) => {
                 let (account, claims) = self.access.authenticate(token).await?;
-                Ok(Bearer { account, key: BearerKey::Access(claims), names_methods: false })
+                Ok(Bearer { account, key: BearerKey::Access(Box::new(claims)), names_methods: false })
             }
             Unproven::Personal(text) => self.prove_personal(text, destination).await,
         }

@@ -99,7 +99,7 @@ fn derive(secret: &Secret) -> Hmac<Sha256> {
 }
 
 fn hash(key: &Hmac<Sha256>, text: &PersonalText) -> [u8; 32] {
-    key.clone().chain_update(&*text.0).finalize().into_bytes().into()
+    key.clone().chain_update(*text.0).finalize().into_bytes().into()
 }
 
 #[cfg(test)]
