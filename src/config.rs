@@ -37,6 +37,7 @@ pub(crate) use self::redis::parse as parse_redis_address;
 pub use self::redis::{RedisAddress, RedisHost, RedisLogin, RedisServer};
 pub use check::{Loaded, Problem, Report, default_path, load, load_str};
 pub use secret::Secret;
+pub use tokens::{ApiSettings, TokenAlgorithm, TokenSettings};
 pub use units::duration as read_duration;
 pub(crate) use upstream::parse as parse_upstream_server;
 
@@ -106,39 +107,6 @@ impl Settings {
         let sender = || self.email.from.address.canonical().rsplit_once('@').map_or_else(String::new, |(_, domain)| domain.to_owned());
         self.portal.url.as_ref().map_or_else(sender, |url| url.host.as_str().to_owned())
     }
-}
-
-/// `tokens`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenSettings {
-    /// How long an access token lives.
-    pub access: Duration,
-    /// How long a program stays signed in, whatever it renews.
-    pub refresh: Duration,
-    /// What new tokens are signed with.
-    pub algorithm: TokenAlgorithm,
-    /// `iss` of every token: as configured, else `portal.url`, else `portcullis`.
-    pub issuer: String,
-    /// `aud` of access tokens.
-    pub audience: String,
-}
-
-/// A way to sign (RFC 7518, RFC 8037).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TokenAlgorithm {
-    /// Ed25519.
-    EdDsa,
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// HMAC with SHA-256: only who shares the secret can verify.
-    Hs256,
-}
-
-/// `api`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ApiSettings {
-    /// Origins of single-page applications that may call the API, exact.
-    pub allowed_origins: Vec<String>,
 }
 
 /// An address to listen at.

@@ -134,18 +134,8 @@ impl Fixture {
             prefix: all.server.prefix.clone(),
             sends_mail: all.email.transport.is_some(),
         });
-        let keys = Arc::new(SqliteSigningKeys::new(Arc::clone(&database)));
-        let keys = SigningKeys::new(keys, Sealer::derive(&secret(), None), Arc::clone(&clock), all.tokens.clone());
-        let refresh_tokens = Arc::new(RefreshTokens {
-            store: Arc::clone(&marks.refresh_tokens),
-            keys: Arc::new(keys),
-            accounts: Arc::clone(&accounts),
-            audit: Arc::clone(&audit),
-            clock: Arc::clone(&clock),
-            settings: all.tokens.clone(),
-            max_families: session_settings().max_per_user,
-            verify_email: settings.verify_email,
-        });
+        let refresh_tokens = refresh_tokens(&database, &marks, &audit, &clock);
+        let refresh_tokens = Arc::new(RefreshTokens { verify_email: settings.verify_email, ..refresh_tokens });
         let invitations = Arc::new(Invitations {
             store: Arc::new(SqliteInvitations::new(database)),
             accounts: Arc::clone(&accounts),
@@ -256,6 +246,22 @@ fn lockout(settings: &AccountSettings, outbox: &Arc<Outbox>, audit: &Arc<Audit>,
     })
 }
 
+/// By the default settings.
+fn refresh_tokens(database: &Arc<Database>, marks: &SessionMarks, audit: &Arc<Audit>, clock: &SharedClock) -> RefreshTokens {
+    let settings = settings(Path::new("/nowhere"), SessionStoreKind::Memory).tokens.clone();
+    let keys = Arc::new(SqliteSigningKeys::new(Arc::clone(database)));
+    RefreshTokens {
+        store: Arc::clone(&marks.refresh_tokens),
+        keys: Arc::new(SigningKeys::new(keys, Sealer::derive(&secret(), None), Arc::clone(clock), settings.clone())),
+        accounts: Arc::clone(&marks.accounts),
+        audit: Arc::clone(audit),
+        clock: Arc::clone(clock),
+        settings,
+        max_families: session_settings().max_per_user,
+        verify_email: false,
+    }
+}
+
 pub(crate) fn attempt(identifier: &str, text: &str) -> Attempt {
     let client = Client {
         address: Some([10, 0, 0, 1].into()),
@@ -299,7 +305,7 @@ impl Overtaken {
 
 #[async_trait]
 impl SessionStore for Overtaken {
-    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError> {
+    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<u64, StoreError> {
         let happens = self.before_create.lock().unwrap().take();
         if let Some(happens) = happens {
             happens.await;

@@ -13,6 +13,7 @@ mod head;
 mod identities;
 mod joined;
 mod parking;
+mod passage;
 mod routes;
 mod session_watch;
 mod tally;
@@ -23,15 +24,15 @@ mod verify;
 pub use client::Peer;
 pub use connection::Connections;
 pub use current::CurrentGateway;
+pub use passage::Passage;
 pub use routes::{Routes, RoutesError, wants_sample};
 pub use verify::ExtAuthz;
 
 use crate::app::App;
 use crate::config::{ServerSettings, Settings};
-use crate::gate::{Activity, Gate};
+use crate::gate::Gate;
 use crate::identity::Identity;
-use crate::logging;
-use crate::metrics::{self, Label as _, Metrics};
+use crate::metrics::{self, Metrics};
 use crate::parked_forms::ParkedForms;
 use crate::portal::cors::Cors;
 use crate::portal::error_page::{ErrorPages, Fault};
@@ -45,7 +46,7 @@ use exchange::Facts;
 use forward::{Forward, Strip, rewrite_response};
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderMap, HeaderValue, Method, Response};
-use identities::{Identities, Introduction};
+use identities::Identities;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session as Exchange};
@@ -53,11 +54,8 @@ use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use routes::{Own, Way};
 use std::sync::Arc;
-use std::time::Instant;
-use tally::Tally;
-use trace::{Ending, Trace};
+use trace::Trace;
 pub use upstream::Pool;
-use upstream::Server;
 use verify::Question;
 
 /// What every request needs; made once for a configuration, shared by all connections.
@@ -83,88 +81,7 @@ struct Parts {
     metrics: Arc<Metrics>,
 }
 
-/// One request on its way: what is known of it so far.
-pub struct Passage {
-    /// The one that it began with, to its end.
-    gateway: Gateway,
-    started: Instant,
-    request_id: String,
-    facts: Option<Arc<Facts>>,
-    route: Option<usize>,
-    names_methods: bool,
-    takes_authorization: bool,
-    private: bool,
-    identity: Option<Introduction>,
-    activity: Option<Activity>,
-    server: Option<Arc<Server>>,
-    tried: Vec<Arc<Server>>,
-    body: u64,
-    upgrade: bool,
-    decision: &'static str,
-    trace: Option<Trace>,
-    tally: Tally,
-    line: access_log::Line,
-}
-
-impl Passage {
-    /// Notes and counts what a front proxy is told.
-    fn answered_front(&mut self, decision: metrics::Decision) {
-        self.tally.decided(metrics::Mode::ForwardAuth, decision);
-        self.decision = decision.value();
-    }
-
-    /// Gives it its id, which all that is logged from here on has.
-    fn name(&mut self, id: String) {
-        logging::request::name(&id);
-        self.request_id = id;
-    }
-
-    /// The same, with its trace.
-    fn with(&mut self, trace: Trace) -> &mut Self {
-        self.trace = Some(trace);
-        self
-    }
-
-    fn traced(&mut self, note: impl FnOnce(&mut Trace)) {
-        if let Some(trace) = &mut self.trace {
-            note(trace);
-        }
-    }
-
-    /// The request has come to its end; `status` is what it was answered, if it was.
-    fn end_trace(&mut self, status: Option<u16>) {
-        if let (Some(trace), Some(facts)) = (self.trace.take(), &self.facts) {
-            trace.finish(&Ending { facts, request_id: &self.request_id, decision: self.decision, status });
-        }
-    }
-}
-
 impl Gateway {
-    /// A request that begins.
-    fn passage(&self) -> Passage {
-        let started = Instant::now();
-        Passage {
-            gateway: self.clone(),
-            started,
-            tally: Tally::begin(Arc::clone(&self.0.metrics), started),
-            request_id: String::new(),
-            facts: None,
-            route: None,
-            names_methods: false,
-            takes_authorization: false,
-            private: true,
-            identity: None,
-            activity: None,
-            server: None,
-            tried: Vec::new(),
-            body: 0,
-            upgrade: false,
-            decision: "bad_request",
-            trace: None,
-            line: if self.0.settings.log.access { access_log::Line::Due } else { access_log::Line::NotDue },
-        }
-    }
-
     /// A gateway over the app's stores and settings, with `portal` for its own pages.
     #[must_use]
     pub fn new(app: &App, routes: Routes, portal: axum::Router, error_pages: ErrorPages) -> Self {
@@ -371,15 +288,6 @@ impl Gateway {
     /// `Strict-Transport-Security`, where the request came over TLS.
     fn hsts(&self, passage: &Passage) -> Option<&HeaderValue> {
         self.0.hsts.as_ref().filter(|_| passage.facts.as_ref().is_some_and(|facts| facts.https))
-    }
-}
-
-impl Passage {
-    /// Notes and counts what was decided on a request that goes through us; only the first time.
-    fn decided(&mut self, decision: metrics::Decision) {
-        if self.tally.decided(metrics::Mode::Proxy, decision) {
-            self.decision = decision.value();
-        }
     }
 }
 

@@ -229,7 +229,8 @@ impl Login {
     async fn begin(&self, account: Account, remember: bool, client: &Client) -> Result<SignedIn, LoginError> {
         let id = SessionId::random();
         let session = Session::begin(&account, self.clock.now(), remember, client, &self.settings);
-        self.sessions.create(id.key(), &session, self.settings.max_per_user).await?;
+        let displaced = self.sessions.create(id.key(), &session, self.settings.max_per_user).await?;
+        self.metrics.sessions_ended(SessionEnd::Displaced, displaced);
         let standing = self.standing();
         match standing.confirm(&account, &id.key()).await {
             Ok(true) => Ok(SignedIn { account, id, session }),

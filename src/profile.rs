@@ -11,6 +11,7 @@ use crate::clock::SharedClock;
 use crate::config::{AccountSettings, SessionSettings};
 use crate::login::{SignedIn, Standing};
 use crate::mail::{Asked, Letter, Outbox};
+use crate::metrics::SessionEnd;
 use crate::registration::{FieldProblem, check_username};
 use crate::session::{Session, SessionId, SessionKey, SessionStore, SessionUser};
 use crate::session_marks::SessionMarks;
@@ -171,7 +172,8 @@ impl Profile {
         let (id, now) = (SessionId::random(), self.clock.now());
         let session = Session { user: SessionUser::from(account), last_seen: now, confirmed_at: Some(now), ..before.clone() };
         if !self.sessions.rotate(old, id.key(), &session).await? {
-            self.sessions.create(id.key(), &session, self.session_settings.max_per_user).await?;
+            let displaced = self.sessions.create(id.key(), &session, self.session_settings.max_per_user).await?;
+            self.marks.metrics.sessions_ended(SessionEnd::Displaced, displaced);
         }
         self.vouch_for(account.clone(), id, session).await
     }

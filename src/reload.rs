@@ -66,12 +66,12 @@ impl Reloader {
         match &result {
             Ok(reloaded) => {
                 for key in &reloaded.later {
-                    tracing::warn!(event = "reload_later", key, "cannot change while the gateway runs, takes effect at the next start");
+                    tracing::warn!(event = "key_fixed", key, "cannot change while the gateway runs, takes effect at the next start");
                 }
                 tracing::info!(event = "reloaded", "the configuration was reloaded");
             }
             Err(NotReloaded::Stopping) => {
-                tracing::warn!(event = "reload_refused", "the configuration is not read again, the gateway is stopping");
+                tracing::warn!(event = "reload_ignored", "the configuration is not read again, the gateway is stopping");
             }
             Err(NotReloaded::Wrong(report)) => tell_refusal(&report.0),
             Err(NotReloaded::Unusable(reason)) => tell_refusal(std::slice::from_ref(reason)),
@@ -99,7 +99,7 @@ impl Reloader {
             log.set_level(level);
         }
         for warning in &warnings {
-            tracing::warn!(event = "reload_warning", "{warning}");
+            tracing::warn!(event = "configuration_risky", "{warning}");
         }
         Ok(Reloaded { later })
     }
@@ -107,8 +107,8 @@ impl Reloader {
 
 fn tell_refusal(problems: &[impl fmt::Display]) {
     for problem in problems {
-        tracing::error!(event = "reload_problem", "{problem}");
+        tracing::error!(event = "configuration_wrong", "{problem}");
     }
     let problems = problems.len();
-    tracing::error!(event = "reload_failed", problems, "the configuration was not reloaded, what was in force stays");
+    tracing::error!(event = "reload_refused", problems, "the configuration was not reloaded, what was in force stays");
 }

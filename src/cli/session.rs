@@ -245,7 +245,7 @@ mod tests {
         let rows: serde_json::Value = serde_json::from_str(&perform_on(&fixture, "list alice --json").await.unwrap()).unwrap();
         assert_eq!((&rows[0]["kind"], &rows[1]["kind"]), (&"browser".into(), &"app".into()));
         assert!(app.starts_with(&rows[1]["id"].as_str().unwrap()[..16]), "{rows}");
-        assert_eq!(perform_on(&fixture, &format!("revoke alice {:.8}", app)).await.unwrap(), "1 ended\n");
+        assert_eq!(perform_on(&fixture, &format!("revoke alice {app:.8}")).await.unwrap(), "1 ended\n");
         assert!(!perform_on(&fixture, "list alice").await.unwrap().contains("App/1"));
         fixture.refresh_tokens.issue(&alice, &client).await.unwrap();
         assert_eq!(perform_on(&fixture, "revoke alice --all").await.unwrap(), "2 ended\n");

@@ -2,8 +2,40 @@
 
 use super::field::Field;
 use super::section::Section;
-use super::{ApiSettings, TokenAlgorithm, TokenSettings};
 use std::time::Duration;
+
+/// `tokens`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// How long an access token lives.
+    pub access: Duration,
+    /// How long a program stays signed in, whatever it renews.
+    pub refresh: Duration,
+    /// What new tokens are signed with.
+    pub algorithm: TokenAlgorithm,
+    /// `iss` of every token: as configured, else `portal.url`, else `portcullis`.
+    pub issuer: String,
+    /// `aud` of access tokens.
+    pub audience: String,
+}
+
+/// A way to sign (RFC 7518, RFC 8037).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenAlgorithm {
+    /// Ed25519.
+    EdDsa,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// HMAC with SHA-256: only who shares the secret can verify.
+    Hs256,
+}
+
+/// `api`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Origins of single-page applications that may call the API, exact.
+    pub allowed_origins: Vec<String>,
+}
 
 /// `issuer` is what stands for it where none is configured.
 pub(super) fn tokens(root: &mut Section<'_>, issuer: impl FnOnce() -> String) -> TokenSettings {

@@ -170,11 +170,12 @@ impl Gateway {
         {
             return Outcome::Refuse(fault);
         }
+        let is_program = matches!(presence, Presence::Program(_));
         let identity = match presence.user() {
             Some(user) => match parts.identities.introduce(user, &asked.facts.host).await {
                 Ok(introduction) => Some(introduction),
-                // What is public is for nobody as well.
-                Err(error) if verdict == Verdict::Public => {
+                // What is public is for nobody as well; who presents a token is never taken for nobody.
+                Err(error) if verdict == Verdict::Public && !is_program => {
                     tracing::warn!(event = "assertion_failed", %error, "a request goes on without its user, whom no key is there to vouch for");
                     None
                 }
@@ -191,7 +192,7 @@ impl Gateway {
             activity: parts.gate.note_activity(presence),
             // What is public goes on without a credential, so it outlives one, too.
             hold: Hold::of(presence).filter(|_| private),
-            takes_authorization: matches!(presence, Presence::Program(_)),
+            takes_authorization: is_program,
             private,
         })
     }

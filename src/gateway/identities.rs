@@ -17,6 +17,8 @@ const REMEMBERED: usize = 16_384;
 /// The identities of accounts that were seen lately.
 pub struct Identities {
     names: IdentityHeaders,
+    /// The assertion's name as it is written, where one is.
+    assertion: Option<Bytes>,
     assertions: Arc<Assertions>,
     made: RwLock<HashMap<AccountId, (u64, Arc<Identity>)>>,
 }
@@ -39,7 +41,7 @@ impl Identities {
     /// None yet, under these names.
     #[must_use]
     pub fn new(names: IdentityHeaders, assertions: Arc<Assertions>) -> Self {
-        Self { names, assertions, made: RwLock::default() }
+        Self { assertion: names.assertion_title(), names, assertions, made: RwLock::default() }
     }
 
     /// What the application on this host is told of this user.
@@ -47,8 +49,8 @@ impl Identities {
     /// # Errors
     /// When an assertion is asked for and none can be signed: nobody is introduced without.
     pub async fn introduce(&self, user: &SessionUser, host: &Host) -> Result<Introduction, StoreError> {
-        let assertion = match self.names.assertion_title() {
-            Some(name) => Some((name, self.assertions.value(user, host.as_str()).await?)),
+        let assertion = match &self.assertion {
+            Some(name) => Some((name.clone(), self.assertions.value(user, host.as_str()).await?)),
             None => None,
         };
         Ok(Introduction { identity: self.of(user), assertion })

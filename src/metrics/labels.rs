@@ -130,6 +130,8 @@ label! {
         Revoked = "revoked",
         /// Its browser signed in anew.
         Replaced = "replaced",
+        /// Its user signed in so often that it was one too many.
+        Displaced = "displaced",
         /// The password was changed or reset, or the account was locked.
         AccountChanged = "account_changed",
         /// The account was removed.

@@ -11,8 +11,9 @@ use std::sync::Arc;
 /// Where sessions are kept. Every method is atomic; whatever returns has been stored durably (activity apart).
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Adds a session, and ends the account's oldest ones beyond `max_per_user`; those that have expired come before all that live.
-    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError>;
+    /// Adds a session, and ends the account's oldest ones beyond `max_per_user`; those that have expired come before all that live. How
+    /// many it ended.
+    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<u64, StoreError>;
 
     /// The session under `key`, if there is one that has not expired at `now`.
     async fn find(&self, key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError>;

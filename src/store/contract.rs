@@ -381,14 +381,15 @@ async fn the_oldest_sessions_beyond_the_limit_end() {
         store.create(key(9), &session_of(bob, NOW), 3).await.unwrap();
         for number in 1..=5 {
             let created = NOW.plus(Duration::from_secs(u64::from(number)));
-            store.create(key(number), &session_of(alice, created), 3).await.unwrap();
+            let ended = store.create(key(number), &session_of(alice, created), 3).await.unwrap();
+            assert_eq!(ended, u64::from(number > 3), "{number}");
         }
         let now = NOW.plus(Duration::from_secs(5));
         let left: Vec<_> = store.list(alice, now).await.unwrap().into_iter().map(|(key, _)| key).collect();
         assert_eq!(left, [key(5), key(4), key(3)]);
         assert!(store.find(&key(1), now).await.unwrap().is_none());
         assert!(store.find(&key(9), now).await.unwrap().is_some());
-        store.create(key(6), &session_of(alice, NOW), 1).await.unwrap();
+        assert_eq!(store.create(key(6), &session_of(alice, NOW), 1).await.unwrap(), 3);
         assert_eq!(store.list(alice, now).await.unwrap().len(), 1);
         assert!(store.find(&key(6), now).await.unwrap().is_some(), "the newest never ends, whatever its clock says");
     })

@@ -56,11 +56,11 @@ impl State {
         keys.iter().filter(|key| self.remove(key)).count() as u64
     }
 
-    fn end_oldest(&mut self, account: AccountId, keep: usize, newest: SessionKey, now: Timestamp) {
+    fn end_oldest(&mut self, account: AccountId, keep: usize, newest: SessionKey, now: Timestamp) -> u64 {
         let mut others: Vec<SessionKey> = self.keys(account).into_iter().filter(|key| *key != newest).collect();
         others.sort_by_key(|key| self.sessions.get(key).is_some_and(|session| !session.expired(now)));
         let surplus = others.len().saturating_sub(keep.saturating_sub(1));
-        self.remove_all(&others[..surplus]);
+        self.remove_all(&others[..surplus])
     }
 }
 
@@ -82,11 +82,10 @@ impl MemorySessions {
 
 #[async_trait]
 impl SessionStore for MemorySessions {
-    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError> {
+    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<u64, StoreError> {
         let mut state = self.write();
         state.insert(key, session.clone());
-        state.end_oldest(session.user.id, max_per_user, key, session.created_at);
-        Ok(())
+        Ok(state.end_oldest(session.user.id, max_per_user, key, session.created_at))
     }
 
     async fn find(&self, key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError> {

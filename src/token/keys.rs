@@ -53,8 +53,18 @@ pub struct SigningKeys {
     purpose: Purpose,
     /// As last read; empty before.
     known: ArcSwap<Keyring>,
-    /// When they were last read, and whether that failed. Who holds it reads.
-    reading: Mutex<Option<(Timestamp, Result<(), StoreError>)>>,
+    /// Who holds it reads.
+    reading: Mutex<Reading>,
+}
+
+/// What is known of reading keys.
+#[derive(Default)]
+struct Reading {
+    /// When they were last read, and whether that failed.
+    last: Option<(Timestamp, Result<(), StoreError>)>,
+    /// Whether what the former secret sealed was sealed anew. That is done once: where secrets change from gateway to gateway, the one
+    /// that is restarted last leaves the new one, and none seals back and forth.
+    sealed_anew: bool,
 }
 
 /// Whether it matters that a token has expired.
@@ -125,8 +135,8 @@ impl SigningKeys {
         Ok(self.keyring(assertion_algorithm(self.settings.algorithm)).await?.published())
     }
 
-    /// Reads the keys, makes the first and the next ones when it is time, seals anew what the former secret sealed, and removes
-    /// those that verify nothing any longer.
+    /// Reads the keys, seals anew (at first) what the former secret sealed, makes the first and the next keys when it is time, and
+    /// removes those that verify nothing any longer.
     ///
     /// # Errors
     /// When the store failed; what was read before goes on.
@@ -164,15 +174,10 @@ impl SigningKeys {
         Ok(found)
     }
 
-    /// The keys, one of this algorithm among them; read again when they have become old. One who asks waits for that.
+    /// The keys, one of this algorithm among them; read again when they have become old.
     async fn keyring(&self, algorithm: TokenAlgorithm) -> Result<Arc<Keyring>, StoreError> {
-        let is_old = self.reading.try_lock().is_ok_and(|last| {
-            let now = self.clock.now();
-            last.as_ref().is_none_or(|(at, _)| now < *at || now.since(*at) >= FRESH_FOR)
-        });
-        if is_old && let Err(error) = self.read(PAUSE).await {
-            tracing::warn!(event = "keys_not_read", %error, "the signing keys cannot be read again, going on with those at hand");
-        }
+        // Where it fails, those at hand go on.
+        let _ = self.read(FRESH_FOR).await;
         self.keyring_at_hand(algorithm).await
     }
 
@@ -190,20 +195,23 @@ impl SigningKeys {
 
     /// Reads and tends the keys, unless that was done or tried within `pause`: then its outcome stands. One at a time.
     async fn read(&self, pause: Duration) -> Result<(), StoreError> {
-        let mut last = self.reading.lock().await;
+        let mut reading = self.reading.lock().await;
         let now = self.clock.now();
-        if let Some((at, outcome)) = last.as_ref()
+        if let Some((at, outcome)) = reading.last.as_ref()
             && *at <= now
             && now.since(*at) < pause
         {
             return outcome.clone();
         }
-        let outcome = self.read_now(now).await;
-        *last = Some((now, outcome.clone()));
+        let outcome = self.read_now(now, &mut reading.sealed_anew).await;
+        if let Err(error) = &outcome {
+            tracing::warn!(event = "keys_not_read", %error, "signing keys cannot be read or kept, going on with those at hand");
+        }
+        reading.last = Some((now, outcome.clone()));
         outcome
     }
 
-    async fn read_now(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn read_now(&self, now: Timestamp, sealed_anew: &mut bool) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             let stored = self.store.list().await?;
             let former = self.known.load_full();
@@ -211,8 +219,9 @@ impl SigningKeys {
             warn_of_closed(&keyring, &former);
             // Before anything is written: a store that can only be read serves all the same.
             self.known.store(Arc::clone(&keyring));
-            for sealed in &stored {
-                self.seal_anew(sealed).await?;
+            if !*sealed_anew {
+                self.seal_anew(&stored).await?;
+                *sealed_anew = true;
             }
             let due = keyring.due(&self.purpose, now);
             if due.is_empty() {
@@ -248,12 +257,14 @@ impl SigningKeys {
     }
 
     /// Seals under the present secret what the former one sealed.
-    async fn seal_anew(&self, sealed: &SealedKey) -> Result<(), StoreError> {
-        let context = context(sealed.algorithm, &sealed.id);
-        if self.sealer.is_former(&context, &sealed.sealed)
-            && let Some(material) = self.sealer.open(&context, &sealed.sealed)
-        {
-            self.store.reseal(&sealed.id, &sealed.sealed, &self.sealer.seal(&context, &material)).await?;
+    async fn seal_anew(&self, stored: &[SealedKey]) -> Result<(), StoreError> {
+        for sealed in stored {
+            let context = context(sealed.algorithm, &sealed.id);
+            if self.sealer.is_former(&context, &sealed.sealed)
+                && let Some(material) = self.sealer.open(&context, &sealed.sealed)
+            {
+                self.store.reseal(&sealed.id, &sealed.sealed, &self.sealer.seal(&context, &material)).await?;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Personal access tokens, `pat_…`: made by users for their scripts, good for some hosts, paths and methods only.
 
 mod scope;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use scope::Scope;

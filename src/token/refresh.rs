@@ -66,7 +66,7 @@ struct Claims {
     iat: i64,
     nbf: i64,
     jti: Uuid,
-    /// The family (`sid` of OpenID Connect Front-Channel Logout).
+    /// The family.
     sid: Uuid,
     /// The account's generation at sign-in.
     #[serde(rename = "gen")]
@@ -99,7 +99,7 @@ impl RefreshTokens {
         Ok(text)
     }
 
-    /// The successor of a token. Presented again within [`GRACE`], it leads to the same one, unless that was used already.
+    /// The successor of a token. Presented again within ten seconds, it leads to the same one, unless that was used already.
     ///
     /// # Errors
     /// See [`RefreshError`].

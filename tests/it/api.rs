@@ -5,6 +5,7 @@ mod document;
 mod examples;
 mod fuzzing;
 mod limits;
+mod refreshing;
 mod refusals;
 mod registering;
 mod signing_in;

@@ -8,7 +8,11 @@ use crate::support::raw::{Raw, RawResponse};
 use crate::support::upstream::EchoUpstream;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis::app::App;
+use portcullis::clock::SystemClock;
+use portcullis::config::load_str;
 use reqwest::Method;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,7 +202,7 @@ async fn the_next_key_is_shown_a_day_before_it_signs() {
     };
     let signed_by = async || part(&site.assertion("a.test").await, 0)["kid"].clone();
     let first = signed_by().await;
-    assert_eq!(shown().await, [first.clone()]);
+    assert_eq!(shown().await, std::slice::from_ref(&first));
     let day = Duration::from_hours(24);
     site.gateway.advance(29 * day);
     let both = shown().await;
@@ -213,14 +217,40 @@ async fn the_next_key_is_shown_a_day_before_it_signs() {
     assert_eq!(shown().await, [second]);
 }
 
-/// C4: whichever gateway asks, and after a restart, the same keys
+/// S3.5
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_outlive_a_restart() {
+async fn gateways_over_one_store_have_the_same_keys() {
     let site = Site::start("").await;
     let token = site.assertion("a.test").await;
-    let settings = Arc::clone(&site.gateway.app().settings);
-    site.gateway.stop().await;
-    let app = portcullis::app::App::open(settings, Arc::new(portcullis::clock::SystemClock)).unwrap();
-    let published = serde_json::to_value(app.signing_keys.jwks().await.unwrap()).unwrap();
+    let other = App::open(Arc::clone(&site.gateway.app().settings), Arc::new(SystemClock)).unwrap();
+    let published = serde_json::to_value(other.signing_keys.jwks().await.unwrap()).unwrap();
     assert_eq!(published["keys"][0]["kid"], part(&token, 0)["kid"]);
+}
+
+/// Contract 3.9: never without what was asked for; what is public is for nobody, too
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_user_nobody_can_vouch_for_is_refused_and_never_goes_on_without() {
+    let without_keys = |builder: Builder| {
+        let settings = load_str("routes: [{ path: /, upstream: sample }]", builder.folder(), &[]).unwrap().settings;
+        drop(App::open(Arc::new(settings), Arc::new(SystemClock)).unwrap());
+        let database = Connection::open(builder.folder().join("portcullis.db")).unwrap();
+        database.execute_batch("ALTER TABLE signing_keys RENAME TO lost").unwrap();
+        builder.manual_clock()
+    };
+    let site = Site::build("", without_keys).await;
+    let cookie = format!("Cookie: {}\r\n", site.cookie);
+    let before = site.upstream.seen();
+    for answer in [site.ask("a.test", "/x", &cookie).await, site.verified("a.test", &cookie).await] {
+        assert_eq!((answer.status(), answer.header("retry-after"), answer.header("x-user")), (503, Some("2"), None));
+    }
+    assert_eq!(site.upstream.seen(), before);
+    assert_eq!(site.ask("a.test", "/public", &cookie).await.status(), 200);
+    let head = site.upstream.last().head;
+    assert_eq!((head.header("x-user"), head.header("x-user-id"), head.header("x-user-assertion")), (None, None, None));
+    assert_eq!(site.ask("a.test", "/.well-known/jwks.json", "").await.status(), 503);
+
+    let database = Connection::open(site.gateway.folder().join("portcullis.db")).unwrap();
+    database.execute_batch("ALTER TABLE lost RENAME TO signing_keys").unwrap();
+    site.gateway.advance(Duration::from_secs(1));
+    assert_eq!(part(&site.assertion("a.test").await, 1)["username"], "ann");
 }

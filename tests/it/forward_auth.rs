@@ -5,6 +5,7 @@ pub mod envoy_grpc;
 pub mod front;
 mod journeys;
 mod questions;
+mod tokens;
 mod verdicts;
 
 use crate::support::gateway::{PASSWORD, TestGateway};

@@ -19,6 +19,8 @@ mod assertions;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod bearer;
+#[cfg(test)]
 mod check_live;
 #[cfg(test)]
 mod crashes;
@@ -64,6 +66,8 @@ mod monitoring;
 mod pages;
 #[cfg(test)]
 mod parked_forms;
+#[cfg(test)]
+mod personal_tokens;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

@@ -6,11 +6,13 @@ mod endpoint;
 pub(super) use endpoint::Endpoint;
 
 use super::{login, logout, password_reset, profile, refresh, register};
+use crate::account::PasswordProblem;
 use crate::portal::error_page::Fault;
 use crate::portal::failure::{TOO_MANY_ATTEMPTS, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE};
 use crate::portal::problem::Problem;
+use crate::registration::FieldProblem;
 use bytes::Bytes;
-use endpoint::problems;
+use endpoint::{named, problems};
 use serde_json::{Value, json};
 use utoipa::openapi::schema::ObjectBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -83,7 +85,7 @@ fn shared() -> Components {
     let too_large = Problem::of(&Fault::PayloadTooLarge);
     let internal = Problem::of(&Fault::Internal);
     ComponentsBuilder::new()
-        .schema_from::<Problem>()
+        .schemas_from_iter(named::<Problem>())
         .security_scheme(BEARER, SecurityScheme::Http(bearer.build()))
         .response(TOO_LARGE, problems(413, &[too_large]))
         .response(UNSUPPORTED, problems(415, &[UNSUPPORTED_MEDIA_TYPE.problem()]))
@@ -105,6 +107,12 @@ pub(super) fn user() -> Value {
         "id": "01956f3a-8c00-7d31-9f27-5b64c0a1e8d2", "username": "ada", "email": "ada@example.com", "name": "Ada Lovelace",
         "avatarUrl": null, "groups": ["staff"], "createdAt": "2030-01-01T00:00:00Z",
     })
+}
+
+/// What a password is told, in examples.
+pub(super) fn too_short() -> FieldProblem {
+    let problem = PasswordProblem::TooShort(8);
+    FieldProblem::new("password", problem.code(), &problem)
 }
 
 /// A pair of tokens, in examples.

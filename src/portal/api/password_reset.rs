@@ -12,7 +12,6 @@ use crate::portal::problem::Problem;
 use crate::portal::refusal::{invalid, missing};
 use crate::portal::submission::{json, misshapen};
 use crate::recovery::{NewPassword, RequestError, ResetError};
-use crate::registration::FieldProblem;
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
@@ -106,7 +105,6 @@ pub(super) fn request_described() -> Endpoint {
 /// The same of the confirmation.
 pub(super) fn confirm_described() -> Endpoint {
     let new = "Better-horse-8-battery";
-    let too_short = FieldProblem { field: "password", code: "too_short", message: "Use at least 8 characters.".to_owned() };
     Endpoint::post("/password-reset/confirm", "confirmPasswordReset", "Set a new password by a link")
         .note("All sessions and tokens of the account end. Nobody is signed in by this.")
         .takes::<Confirmation>([
@@ -116,6 +114,6 @@ pub(super) fn confirm_described() -> Endpoint {
             ("invalid_request", json!({ "token": document::RESET_TOKEN, "password": new, "email": "ada@example.com" })),
         ])
         .answers::<Done>(200, "The password is set.", [("set", json!({ "message": SET }))])
-        .fails([misshapen("token and password"), invalid(vec![too_short]), INVALID_LINK.problem()])
+        .fails([misshapen("token and password"), invalid(vec![document::too_short()]), INVALID_LINK.problem()])
         .limited()
 }

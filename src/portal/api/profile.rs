@@ -36,7 +36,7 @@ pub(super) struct Body {
     #[schema(value_type = Option<String>)]
     avatar_url: Option<Option<String>>,
     /// Taken to be refused by its name: the address is changed by a link that is mailed to the new one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
     #[schema(ignore)]
     email: Option<serde::de::IgnoredAny>,
 }

@@ -9,7 +9,6 @@ use crate::portal::refusal::taken;
 use crate::portal::submission::misshapen;
 use crate::portal::user::{RegisteredBody, User};
 use crate::portal::{links, refusal};
-use crate::registration::FieldProblem;
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
@@ -54,7 +53,6 @@ pub(super) async fn submit(asking: Asking, JsonBody(body): JsonBody) -> Response
 pub(super) fn described() -> Endpoint {
     let ada = json!({ "username": "ada", "email": "ada@example.com", "password": "Correct-horse-7-battery" });
     let same_address = json!({ "email": "ada@example.com", "password": "Correct-horse-7-battery" });
-    let too_short = FieldProblem { field: "password", code: "too_short", message: "Use at least 8 characters.".to_owned() };
     let mut verification_required = json!({ "user": document::user(), "verificationRequired": true });
     verification_required["user"]["name"] = serde_json::Value::Null;
     Endpoint::post("/register", "register", "Make an account")
@@ -75,7 +73,7 @@ pub(super) fn described() -> Endpoint {
         )
         .fails([
             misshapen(newcomer::FIELDS),
-            refusal::invalid(vec![too_short]),
+            refusal::invalid(vec![document::too_short()]),
             taken("username", &USERNAME_TAKEN),
             taken("email", &EMAIL_TAKEN),
         ])

@@ -70,7 +70,7 @@ async fn what_is_sealed_is_replaced_where_nobody_was_faster() {
         store.add(&stored).await.unwrap();
         assert!(!store.reseal("a", b"other", b"new").await.unwrap());
         assert!(!store.reseal("b", &stored.sealed, b"new").await.unwrap());
-        assert_eq!(store.list().await.unwrap(), [stored.clone()]);
+        assert_eq!(store.list().await.unwrap(), std::slice::from_ref(&stored));
         assert!(store.reseal("a", &stored.sealed, b"new").await.unwrap());
         assert!(!store.reseal("a", &stored.sealed, b"newer").await.unwrap());
         assert_eq!(store.list().await.unwrap(), [SealedKey { sealed: b"new".to_vec(), ..stored }]);

@@ -67,7 +67,7 @@ impl RedisSessions {
 
 #[async_trait]
 impl SessionStore for RedisSessions {
-    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError> {
+    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<u64, StoreError> {
         let mut create = self.script(&CREATE);
         create.arg(key.to_string()).arg(max_per_user.max(1)).arg(&record::write(session, self.remembered)?[..]);
         self.link.run(&create).await

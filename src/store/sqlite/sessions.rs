@@ -64,7 +64,7 @@ impl SqliteSessions {
 
 #[async_trait]
 impl SessionStore for SqliteSessions {
-    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<(), StoreError> {
+    async fn create(&self, key: SessionKey, session: &Session, max_per_user: usize) -> Result<u64, StoreError> {
         let session = Arc::new(session.clone());
         let (stored, cache) = (Arc::clone(&session), Arc::clone(&self.cache));
         let create = move |connection: &Connection| {
@@ -75,7 +75,7 @@ impl SessionStore for SqliteSessions {
             cache.forget(ended);
             cache.put_committed(key, session);
         };
-        self.database.write(create, committed).await.map(|_| ())
+        self.database.write(create, committed).await.map(|ended| ended.len() as u64)
     }
 
     async fn find(&self, key: &SessionKey, now: Timestamp) -> Result<Option<Arc<Session>>, StoreError> {

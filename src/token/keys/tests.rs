@@ -406,12 +406,12 @@ async fn a_key_is_published_before_it_signs_and_kept_until_all_that_it_signed_ha
     let bench = Bench::new();
     let keys = bench.keys(TokenAlgorithm::EdDsa);
     let first = signing_key(&keys, &bench).await;
-    bench.advance(29 * DAY - HOUR);
+    bench.advance((29 * 24 - 1) * HOUR);
     assert_eq!(published(&keys).await, [first.as_str()]);
     bench.advance(HOUR);
     let both = published(&keys).await;
     assert_eq!((both.len(), signing_key(&keys, &bench).await), (2, first.clone()));
-    bench.advance(DAY - HOUR);
+    bench.advance(23 * HOUR);
     assert_eq!(signing_key(&keys, &bench).await, first);
     let last = keys.sign(TokenKind::Access, &bench.claims(TokenKind::Access)).await.unwrap();
     bench.advance(HOUR);
@@ -556,6 +556,26 @@ async fn keys_outlive_a_change_of_the_secret() {
     before.tend().await.unwrap();
     assert_eq!(signing_key(&before, &bench).await, signing_key(&after, &bench).await);
     assert_eq!(bench.store.kept.lock().unwrap().len(), 1);
+}
+
+/// docs/operations.md: while gateways know both secrets in either order
+#[tokio::test]
+async fn gateways_that_change_their_secret_one_after_the_other_do_not_seal_back_and_forth() {
+    let bench = Bench::new();
+    bench.keys_with(TokenAlgorithm::EdDsa, "a", None).tend().await.unwrap();
+    let (not_yet, changed) =
+        (bench.keys_with(TokenAlgorithm::EdDsa, "a", Some("b")), bench.keys_with(TokenAlgorithm::EdDsa, "b", Some("a")));
+    let sealed = || bench.store.kept.lock().unwrap()[0].sealed.clone();
+    let first = sealed();
+    not_yet.tend().await.unwrap();
+    assert_eq!(sealed(), first);
+    changed.tend().await.unwrap();
+    let anew = sealed();
+    assert_ne!(anew, first);
+    for keys in [&not_yet, &changed] {
+        keys.tend().await.unwrap();
+        assert_eq!((sealed(), published(keys).await.len()), (anew.clone(), 1));
+    }
 }
 
 #[tokio::test]

@@ -129,6 +129,19 @@ async fn guesses_of_ones_own_password_are_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn making_and_revoking_ones_own_tokens_is_recorded() {
+    let gateway = TestGateway::with(YAML).user("ann", &[]).start().await;
+    let mut browser = signed_in(&gateway, "ann").await;
+    let mut trail = Trail::of(&gateway).await;
+    assert_eq!(press(&mut browser, "/auth/account/tokens", &[("name", "script"), ("expires", "7")]).await.status, 200);
+    trail.tells(&["token_creation success - by ann"]).await;
+    let page = browser.open("/auth/account/tokens").await;
+    let id = page.text().split("name=\"revoke\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(press(&mut browser, "/auth/account/tokens", &[("revoke", &id)]).await.status, 303);
+    trail.tells(&["token_revocation success - by ann"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ending_ones_own_sessions_is_recorded() {
     let gateway = TestGateway::with(YAML).user("ann", &[]).manual_clock().start().await;
     let mut browser = signed_in(&gateway, "ann").await;

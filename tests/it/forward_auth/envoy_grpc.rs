@@ -17,18 +17,19 @@ pub struct Answer {
     /// 200 where the request goes on.
     pub status: i32,
     headers: Vec<HeaderValueOption>,
-    removed: Vec<String>,
+    pub removed: Vec<String>,
     body: String,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().filter_map(|option| option.header.as_ref()).find(|header| header.key == name);
         found.map(|header| header.value.as_str())
     }
 }
 
-async fn gateway(more: &str) -> TestGateway {
+/// A gateway that Envoy asks.
+pub async fn gateway(more: &str) -> TestGateway {
     let yaml = format!("server: {{ trusted_proxies: [127.0.0.1] }}\nroutes:{ROUTES}{RULES}{more}");
     TestGateway::with(yaml).set("SERVER__EXT_AUTHZ_GRPC", "127.0.0.1:0").user("alice", &["users", "editors"]).start().await
 }

@@ -31,7 +31,7 @@ fn documented() -> BTreeMap<String, (String, BTreeSet<String>, String)> {
     metrics.map(read).collect()
 }
 
-/// contract 8
+/// C5, contract 8
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_of_the_contract_is_there_and_none_that_is_not_documented() {
     let upstream = EchoUpstream::start().await;
@@ -73,7 +73,7 @@ async fn outcomes_are_there_from_the_start_and_stand_at_zero() {
     product("logins_total", &[("method", "password|totp|passkey|recovery|token"), ("result", results)]);
     product("registrations_total", &[("result", "success|username_taken|email_taken|invite_invalid|rate_limited")]);
     product("password_resets_total", &[("result", "success|invalid|rate_limited"), ("stage", "request|link|confirm")]);
-    product("sessions_ended_total", &[("reason", "logout|revoked|replaced|account_changed|account_deleted|expired")]);
+    product("sessions_ended_total", &[("reason", "logout|revoked|replaced|displaced|account_changed|account_deleted|expired")]);
     product("rate_limited_total", &[("endpoint", "login|current_password|register|reset_request|reset_confirm|email_link")]);
     product("token_refreshes_total", &[("result", "success|repeated|reused|invalid")]);
     product("session_cache_total", &[("result", "hit|miss")]);

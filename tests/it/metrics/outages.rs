@@ -11,7 +11,7 @@ use std::time::Instant;
 
 const SECRET: &str = "not-much-of-a-secret-but-long-enough-for-tests";
 
-/// contract 8: a store that is cut off
+/// S1.8, contract 8: a store that is cut off
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_away_leaves_its_numbers_out_and_is_counted_as_failing() {
     let (upstream, redis) = (EchoUpstream::start().await, RedisServer::start());

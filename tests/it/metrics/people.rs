@@ -33,7 +33,7 @@ async fn submit(browser: &mut Browser, page: &str, fields: &[(&str, &str)]) -> A
     browser.submit(&page, fields).await
 }
 
-/// contract 8: good and bad logins, limits, locks
+/// C5, S1.8, contract 8: good and bad logins, limits, locks
 #[tokio::test(flavor = "multi_thread")]
 async fn each_attempt_to_sign_in_is_counted_by_how_it_ended() {
     let upstream = EchoUpstream::start().await;
@@ -92,7 +92,7 @@ async fn each_registration_is_counted_by_how_it_ended() {
     assert_eq!(changes(&gateway, &before, "rate_limited_total").await, expected(&[("endpoint=\"register\"", 1)]));
 }
 
-/// contract 8: each stage of a reset, the mails that it causes, and the sessions that it ends
+/// S1.8, contract 8: each stage of a reset, the mails that it causes, and the sessions that it ends
 #[tokio::test(flavor = "multi_thread")]
 async fn each_stage_of_a_reset_is_counted_and_so_is_each_mail() {
     let upstream = EchoUpstream::start().await;
@@ -139,7 +139,7 @@ async fn each_stage_of_a_reset_is_counted_and_so_is_each_mail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_session_that_ends_is_counted_by_why() {
     let upstream = EchoUpstream::start().await;
-    let gateway = site(&upstream).user("alice", &[]).user("bob", &[]).start().await;
+    let gateway = site(&upstream).set("SESSIONS__MAX_PER_USER", "3").user("alice", &[]).user("bob", &[]).start().await;
     let app = gateway.app();
     let sign_in = async |browser: &mut Browser, username: &str| {
         let answer = submit(browser, "/auth/login?switch", &[("username", username), ("password", PASSWORD)]).await;
@@ -152,7 +152,7 @@ async fn each_session_that_ends_is_counted_by_why() {
     sign_in(&mut there, "alice").await;
     assert_eq!(Scrape::of(&gateway).await.value("sessions_active"), 2);
     assert_eq!(submit(&mut there, "/auth/logout", &[]).await.status, 303);
-    for _ in 0..2 {
+    for _ in 0..4 {
         sign_in(&mut browser(&gateway), "alice").await;
     }
     assert_eq!(app.administration.end_sessions("alice").await.unwrap(), 3);
@@ -163,6 +163,7 @@ async fn each_session_that_ends_is_counted_by_why() {
     let reasons = [
         ("reason=\"replaced\"", 1),
         ("reason=\"logout\"", 1),
+        ("reason=\"displaced\"", 2),
         ("reason=\"revoked\"", 3),
         ("reason=\"account_changed\"", 1),
         ("reason=\"account_deleted\"", 1),

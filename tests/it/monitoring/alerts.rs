@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 const SECRET: &str = "not-much-of-a-secret-but-long-enough-for-tests";
 
 /// More than may wait for a password to be verified.
-const ATTACKERS: usize = 44;
+const FLOOD: usize = 44;
 
 /// The rules, in a hurry: minutes are seconds, hours a quarter of a minute, and nothing else is changed.
 fn hurried_rules() -> Vec<String> {
@@ -63,10 +63,10 @@ fn names(alerts: &[RaisedAlert]) -> BTreeSet<&str> {
 }
 
 const OF_ATTACKS: [&str; 6] = [
+    "PortcullisHashQueueSaturated",
     "PortcullisCredentialStuffing",
     "PortcullisLoginFailureRatio",
     "PortcullisLockoutSurge",
-    "PortcullisHashQueueSaturated",
     "PortcullisMailBacklog",
     "PortcullisRefreshTokenReuse",
 ];
@@ -96,7 +96,7 @@ async fn an_attack_is_told_of_and_its_end_too() {
     let (upstream, mut mail) = (EchoUpstream::start().await, MailSink::start());
     let owners: Vec<String> = (0..11).map(|number| format!("owner{number}")).collect();
     let gateway = TestGateway::in_front_of(&upstream)
-        .set("ACCOUNTS__LOCKOUT__FAILURES", "2")
+        .set("ACCOUNTS__LOCKOUT__FAILURES", "1")
         .set("EMAIL__TRANSPORT", &format!("{}?tls=none", mail.url("smtp", "127.0.0.1")))
         .set("PORTAL__URL", "http://localhost")
         .manual_clock();
@@ -110,12 +110,17 @@ async fn an_attack_is_told_of_and_its_end_too() {
         let body = json!({ "email": format!("{owner}@example.com") });
         assert_eq!(gateway.api().post("/api/auth/password-reset/request", &body).await.status, 202);
     }
-    let mut attackers = JoinSet::new();
-    for attacker in 0..ATTACKERS {
-        attackers.spawn(guess(gateway.api(), attacker));
+    let (mut flood, mut attackers) = (JoinSet::new(), JoinSet::new());
+    for attacker in 0..FLOOD {
+        flood.spawn(guess(gateway.api(), attacker, Duration::ZERO));
+    }
+    fire(&mut prometheus, &OF_ATTACKS[..1]).await;
+    for attacker in 0..4 {
+        attackers.spawn(guess(gateway.api(), FLOOD + attacker, Duration::from_millis(250)));
     }
     attackers.spawn(steal(gateway.app().metrics.clone()));
-    let raised = fire(&mut prometheus, &OF_ATTACKS).await;
+    flood.shutdown().await;
+    let raised = fire(&mut prometheus, &OF_ATTACKS[1..]).await;
     let others = ["PortcullisStoreErrors", "PortcullisUnavailable", "PortcullisUpstreamErrors", "PortcullisDown"];
     assert!(others.iter().all(|other| !names(&raised).contains(other)), "it is an attack, and nothing else: {raised:?}");
 
@@ -126,12 +131,12 @@ async fn an_attack_is_told_of_and_its_end_too() {
     keep_quiet(&mut prometheus, &OF_ATTACKS).await;
 }
 
-/// Tries passwords: most with another name each time, some until an account is locked.
-async fn guess(mut client: ApiClient, attacker: usize) {
-    let persistence = if attacker % 4 == 0 { 3 } else { 1 };
+/// Tries passwords, four of a name, with pauses: one that is looked at, and three at a locked account.
+async fn guess(mut client: ApiClient, attacker: usize, pause: Duration) {
     for attempt in 0.. {
-        let name = format!("name-{attacker}-{}", attempt / persistence);
+        let name = format!("name-{attacker}-{}", attempt / 4);
         client.post("/auth/login", &json!({ "username": name, "password": "guess" })).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -6,10 +6,12 @@ use crate::support::api_client::ApiClient;
 use crate::support::gateway::{PASSWORD, TestGateway};
 use crate::support::prometheus::{Prometheus, Sample};
 use crate::support::upstream::EchoUpstream;
+use crate::support::{PATIENCE, within_patience};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 /// What a panel's series must show. Others of its series must be at zero.
 #[derive(Clone, Copy, Debug)]
@@ -51,11 +53,18 @@ async fn every_panel_and_every_runbook_shows_what_two_gateways_lived_through() {
     let expected = expected(&targets, outcome);
     let titles: BTreeSet<String> = panels().iter().map(|panel| string(&panel["title"])).collect();
     assert_eq!(titles, expected.keys().map(|title| (*title).to_owned()).collect(), "a panel is missing here, or in the dashboard");
-    let mut problems = Vec::new();
-    for (title, expected) in &expected {
-        problems.extend(check_panel(&mut prometheus, title, expected).await);
+    let started = Instant::now();
+    loop {
+        let mut problems = Vec::new();
+        for (title, expected) in &expected {
+            problems.extend(check_panel(&mut prometheus, title, expected).await);
+        }
+        if problems.is_empty() {
+            break;
+        }
+        // A machine that is busy misses a scrape; what happened stays.
+        assert!(started.elapsed() < PATIENCE, "{problems:#?}");
     }
-    assert_eq!(problems, Vec::<String>::new());
     for query in annotations() {
         let shown = prometheus.until(&instantiated(&query.expression), |samples| !samples.is_empty()).await;
         assert!(shown.iter().all(|sample| sample.value > 0.0), "{}: {shown:?}", query.panel);
@@ -68,7 +77,9 @@ async fn every_panel_and_every_runbook_shows_what_two_gateways_lived_through() {
 /// A gateway that keeps its sessions in a file, and in memory.
 async fn look_round(alone: &TestGateway) {
     let mut zoe = ApiClient::new(&alone.origin());
-    assert_eq!(zoe.post("/auth/login", &json!({ "username": "zoe", "password": PASSWORD })).await.status, 200);
+    // On a machine that is too busy to look at a password there is no answer yet.
+    let login = json!({ "username": "zoe", "password": PASSWORD });
+    within_patience("a sign-in", async { while zoe.post("/auth/login", &login).await.status == 503 {} }).await;
     for _ in 0..5 {
         assert_eq!(zoe.get("/x").await.status, 200);
     }

@@ -118,7 +118,7 @@ pub fn runbook_blocks(language: &str) -> Vec<(String, String)> {
 
 /// Metrics of ours, and of the process, that an expression asks for.
 pub fn metrics_in(expression: &str) -> BTreeSet<String> {
-    let name = Regex::new(r#"\b(?:portcullis|process)_\w+"#).unwrap();
+    let name = Regex::new(r"\b(?:portcullis|process)_\w+").unwrap();
     let quoted = Regex::new(r#""[^"]*""#).unwrap();
     let recorded = Regex::new(r"\w+:\w+:\w+").unwrap();
     let bare = recorded.replace_all(&quoted.replace_all(expression, ""), "").into_owned();

@@ -153,6 +153,13 @@ async fn every_page_for_users_is_accessible() {
     sign_in_app(&gateway, "ann").await;
     visit.open("sessions", "/auth/account/sessions").await;
     visit.open("sessions-ended", "/auth/account/sessions?ended").await;
+    visit.open("tokens", "/auth/account/tokens").await;
+    visit.send(&[("name", " "), ("host", "a/b"), ("path", "api")]).await;
+    assert_eq!(visit.title().await, "Error: Your tokens – Portcullis");
+    visit.inspect("tokens-wrong").await;
+    visit.send(&[("name", "A script with quite a long name"), ("host", "wiki.example.com"), ("path", "/api/a-rather-long-path")]).await;
+    assert!(visit.browser.text("main").await.contains("shown only this once"));
+    visit.inspect("tokens-made").await;
     visit.open("activity", "/auth/account/activity").await;
     visit.open("confirm", "/auth/account/confirm?rd=/auth/account/sessions").await;
     visit.send(&[("password", "wrong")]).await;

@@ -138,10 +138,16 @@ impl Endpoint {
     }
 
     fn named<T: ToSchema>(&mut self) -> Ref {
-        T::schemas(&mut self.schemas);
-        self.schemas.push((T::name().into_owned(), T::schema()));
+        self.schemas.extend(named::<T>());
         Ref::from_schema_name(T::name())
     }
+}
+
+/// The schema of a type, and of all that it is made of.
+pub(super) fn named<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut schemas);
+    schemas
 }
 
 /// The answer with this status where one of these has happened.
