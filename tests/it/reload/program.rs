@@ -129,11 +129,11 @@ async fn while_it_drains_sighup_changes_nothing_and_ends_nothing() {
 
 /// Threads and memory are those of one configuration, however many there were.
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_reloads_leave_no_thread_and_no_memory_behind() {
+async fn a_hundred_reloads_leave_no_thread_and_no_memory_behind() {
     let mut site = Site::start("0s", "access: { default: public }").await;
     let mut reload = 0;
     let mut used = Vec::new();
-    for rounds in [10, 50] {
+    for rounds in [30, 100] {
         for _ in 0..rounds {
             reload += 1;
             site.write(&format!("access: {{ default: public }}\nui: {{ title: Number {reload} }}"));
@@ -144,10 +144,11 @@ async fn fifty_reloads_leave_no_thread_and_no_memory_behind() {
         used.push(Used::by(site.served.id()));
     }
     let [before, after] = used[..] else { unreachable!() };
-    assert!(after.threads <= before.threads, "{before:?} {after:?}");
-    assert!(after.descriptors <= before.descriptors + 4, "{before:?} {after:?}");
+    // Threads that read files come and go, a few of them; one for each reload would be a hundred.
+    assert!(after.threads < before.threads + 20, "{before:?} {after:?}");
+    assert!(after.descriptors < before.descriptors + 20, "{before:?} {after:?}");
     // A configuration with its pages takes some 300 KiB.
-    assert!(after.kilobytes < before.kilobytes + 8 * 1024, "{before:?} {after:?}");
+    assert!(after.kilobytes < before.kilobytes + 16 * 1024, "{before:?} {after:?}");
 }
 
 /// What a process uses.
