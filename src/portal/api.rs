@@ -34,7 +34,7 @@ use std::sync::Arc;
 pub(super) fn router(prefix: &str) -> Router<Arc<Portal>> {
     let document = document::served(prefix);
     Router::new()
-        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], document.clone())))
+        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, JSON)], document.clone())))
         .route("/register", post(register::submit))
         .route("/login", post(login::submit))
         .route("/refresh", post(refresh::submit))
@@ -56,6 +56,11 @@ struct Asking {
 /// The body of such a request: JSON, whatever it says.
 struct JsonBody(Bytes);
 
+/// The same where it may be left out.
+struct MaybeJson(Option<Bytes>);
+
+const JSON: &str = "application/json";
+
 impl FromRequestParts<Arc<Portal>> for Asking {
     type Rejection = Response;
 
@@ -72,14 +77,24 @@ impl FromRequestParts<Arc<Portal>> for Asking {
     }
 }
 
+impl FromRequest<Arc<Portal>> for MaybeJson {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, portal: &Arc<Portal>) -> Result<Self, Response> {
+        match Submission::read(request, portal, JSON).await? {
+            Submission::Json(body) => Ok(Self(Some(body))),
+            Submission::Nothing => Ok(Self(None)),
+            Submission::Form(_) => Err(unsupported(JSON)),
+        }
+    }
+}
+
 impl FromRequest<Arc<Portal>> for JsonBody {
     type Rejection = Response;
 
     async fn from_request(request: Request, portal: &Arc<Portal>) -> Result<Self, Response> {
-        match Submission::from_request(request, portal).await? {
-            Submission::Json(body) => Ok(Self(body)),
-            Submission::Form(_) | Submission::Nothing => Err(unsupported("application/json")),
-        }
+        let MaybeJson(body) = MaybeJson::from_request(request, portal).await?;
+        body.map(Self).ok_or_else(|| unsupported(JSON))
     }
 }
 

@@ -53,6 +53,13 @@ impl FromRequest<Arc<Portal>> for Submission {
     type Rejection = Response;
 
     async fn from_request(request: Request, portal: &Arc<Portal>) -> Result<Self, Response> {
+        Self::read(request, portal, FORM_OR_JSON).await
+    }
+}
+
+impl Submission {
+    /// Reads the body; what is neither a form nor JSON is told which `types` are taken.
+    pub(super) async fn read(request: Request, portal: &Portal, types: &str) -> Result<Self, Response> {
         let (parts, body) = request.into_parts();
         let limit = portal.settings.server.limits.own_body;
         let Ok(body) = to_bytes(body, limit).await else {
@@ -65,7 +72,7 @@ impl FromRequest<Arc<Portal>> for Submission {
             Some(FORM) => Ok(Self::Form(Fields::parse(&body))),
             Some("application/json") => Ok(Self::Json(body)),
             None if body.is_empty() => Ok(Self::Nothing),
-            _ => Err(unsupported("application/x-www-form-urlencoded or application/json")),
+            _ => Err(unsupported(types)),
         }
     }
 }
@@ -84,6 +91,8 @@ impl FromRequest<Arc<Portal>> for Fields {
 
 /// The type that browsers send forms as.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
+const FORM_OR_JSON: &str = "application/x-www-form-urlencoded or application/json";
 
 /// Whether a body is said to be a form.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {

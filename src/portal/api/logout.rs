@@ -1,10 +1,11 @@
 //! `logout`: the access token ends at once, on all gateways, and what it could be renewed by with it.
 
+use super::MaybeJson;
 use super::credential::{Presented, refused};
 use super::document::{self, Endpoint};
 use crate::portal::error_page::Fault;
 use crate::portal::problem::Problem;
-use crate::portal::submission::{Submission, json, misshapen, unsupported};
+use crate::portal::submission::{json, misshapen};
 use crate::token::{AccessError, Refusal, Unproven};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
@@ -25,14 +26,9 @@ pub(super) struct Body {
 const FIELDS: &str = "refreshToken";
 
 /// `POST {refreshToken?}`, or nothing.
-pub(super) async fn submit(presented: Presented, submission: Submission) -> Response {
-    let body = match submission {
-        Submission::Nothing => Ok(Body::default()),
-        Submission::Json(body) if body.is_empty() => Ok(Body::default()),
-        Submission::Json(body) => json(&body, FIELDS),
-        Submission::Form(_) => return unsupported("application/json"),
-    };
-    let refresh_token = match body {
+pub(super) async fn submit(presented: Presented, MaybeJson(body): MaybeJson) -> Response {
+    let body = body.filter(|body| !body.is_empty());
+    let refresh_token = match body.map_or_else(|| Ok(Body::default()), |body| json(&body, FIELDS)) {
         Ok(Body { refresh_token }) => refresh_token,
         Err(problem) => return problem.into_response(),
     };
