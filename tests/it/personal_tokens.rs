@@ -199,7 +199,7 @@ async fn the_store_holds_no_text_of_a_token() {
     let gateway = start(&upstream).await;
     let mut browser = signed_in(&gateway, "ann").await;
     let token = shown(&make(&mut browser, &[("name", "script")]).await.text()).unwrap();
-    let part = token[8..30].as_bytes();
+    let part = &token.as_bytes()[8..30];
     for file in ["portcullis.db", "portcullis.db-wal"] {
         let bytes = std::fs::read(gateway.folder().join(file)).unwrap_or_default();
         assert!(!bytes.windows(part.len()).any(|window| window == part), "{file}");

@@ -1,7 +1,7 @@
 //! What ends a token, and what it has open: locks, resets, revocation, another secret.
 
 use super::{Site, bearer, personal};
-use crate::support::gateway::{PASSWORD, TestGateway};
+use crate::support::gateway::{Builder, PASSWORD, TestGateway};
 use crate::support::mailbox::{Mailbox, with_mail};
 use crate::support::raw::Raw;
 use crate::support::within_patience;
@@ -93,7 +93,7 @@ impl Site {
 /// Contract 3.8: on revocation, and not at the token's own end
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_token_has_open_ends_when_it_is_revoked_and_not_when_its_time_is_over() {
-    let site = Site::with(|builder| builder.manual_clock()).await;
+    let site = Site::with(Builder::manual_clock).await;
     let app = site.gateway.app();
     let end = app.clock.now().plus(Duration::from_mins(1));
     let (revoked, expiring) = (site.personal().await, site.personal_for(Scope::default(), Some(end)).await);
@@ -168,7 +168,7 @@ async fn a_token_in_use_goes_over_to_a_new_secret() {
 /// Issue "last use shown": at most once a minute
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_use_of_a_personal_token_is_noted_once_a_minute() {
-    let site = Site::with(|builder| builder.manual_clock()).await;
+    let site = Site::with(Builder::manual_clock).await;
     let (app, account) = (site.gateway.app(), site.account().await);
     let text = personal(&site.gateway, &account, Scope::default(), None).await;
     let used = async || app.personal_tokens.list(account.id).await.unwrap()[0].last_used;

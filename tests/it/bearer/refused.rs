@@ -1,6 +1,7 @@
 //! Tokens of ours that open nothing, or that stand where they could be read in several ways.
 
 use super::{HTML, Site, basic, bearer};
+use crate::support::gateway::Builder;
 use http::StatusCode;
 use portcullis::session::SessionUser;
 use portcullis::token::{Scope, TokenKind};
@@ -30,7 +31,7 @@ impl Site {
 /// S4.5; contract 3.5, 3.7; threats J01, J05, J07, J08
 #[tokio::test(flavor = "multi_thread")]
 async fn ours_and_bad_is_401_on_every_route() {
-    let site = Site::with(|builder| builder.manual_clock()).await;
+    let site = Site::with(Builder::manual_clock).await;
     let cookie = site.cookie().await;
     let (account, app) = (site.account().await, site.gateway.app());
     let access = site.access().await;
