@@ -1,4 +1,4 @@
-//! The API's document (OpenAPI 3.1), made of the types that are read and written and of what each endpoint says of itself.
+//! The API's document (`OpenAPI` 3.1), made of the types that are read and written and of what each endpoint says of itself.
 //! Examples of requests are named like the answers that they get; tests send them.
 
 mod endpoint;
