@@ -143,10 +143,8 @@ fn what_a_later_version_has_is_accepted_at_its_default_only() {
     let lacking = [
         ("server: {watch: true}", "server.watch: this version lacks"),
         ("accounts: {require_mfa_for: [a]}", "accounts.require_mfa_for: this version lacks"),
-        ("tokens: {algorithm: HS256}", "tokens.algorithm: this version lacks"),
         ("mfa: {totp: false}", "mfa.totp: this version lacks"),
         ("mfa: null", "mfa: this version lacks"),
-        ("api: {allowed_origins: ['https://x']}", "api.allowed_origins: this version lacks"),
     ];
     for (yaml, expected) in lacking {
         let problems = problems_with(&format!("{ROUTES}{yaml}"), &[]);

@@ -14,7 +14,7 @@ use crate::registration::FieldProblem;
 use crate::token::{BearerKey, Refusal};
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use utoipa::ToSchema;
 
@@ -29,13 +29,11 @@ pub(super) struct Body {
     #[schema(value_type = String, required = false, nullable = false)]
     username: Option<String>,
     /// Display name; `null` removes it.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
-    name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "emptied")]
+    name: Option<String>,
     /// `https` address of a picture; `null` removes it.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
-    avatar_url: Option<Option<String>>,
+    #[serde(default, deserialize_with = "emptied")]
+    avatar_url: Option<String>,
     /// Taken to be refused by its name: the address is changed by a link that is mailed to the new one.
     #[serde(default, deserialize_with = "present")]
     #[schema(ignore)]
@@ -71,8 +69,12 @@ fn read(body: &[u8]) -> Result<Change, Box<Problem>> {
     if email.is_some() {
         return Err(Box::new(invalid(vec![fixed()])));
     }
-    let or_none = |given: Option<Option<String>>| given.map(Option::unwrap_or_default);
-    Ok(Change { username, name: or_none(name), avatar_url: or_none(avatar_url) })
+    Ok(Change { username, name, avatar_url })
+}
+
+/// A value that is there; `null` empties it.
+fn emptied<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(deserializer).map(|given| Some(given.unwrap_or_default()))
 }
 
 fn fixed() -> FieldProblem {
