@@ -1,15 +1,18 @@
 //! What people leave who make, change and get back their own accounts.
 
 use super::{NEW, Trail, fill, press, sign_in};
+use crate::support::api_client::ApiClient;
 use crate::support::browser::Browser;
 use crate::support::gateway::{PASSWORD, TestGateway};
 use crate::support::mailbox::{Mailbox, with_mail};
 use portcullis::audit::Party;
 use portcullis::client::Client;
 use portcullis::invitation::{LIFETIME, NewInvitation};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const YAML: &str = "accounts: { registration: open }\nroutes: [{ path: /, upstream: sample }]";
+const REFRESH: &str = "/api/auth/refresh";
 const WRONG: &str = "Wrong-horse-7-battery";
 
 async fn signed_in(gateway: &TestGateway, username: &str) -> Browser {
@@ -158,4 +161,36 @@ async fn ending_ones_own_sessions_is_recorded() {
     trail.tells(&["session_revocation success one by ann"]).await;
     assert_eq!(press(&mut browser, "/auth/account/sessions", &[("end", "others")]).await.status, 303);
     trail.tells(&["session_revocation success all_others by ann"]).await;
+}
+
+/// S4.4, S4.5
+#[tokio::test(flavor = "multi_thread")]
+async fn what_programs_do_is_recorded() {
+    let gateway = TestGateway::with(YAML).user("ann", &[]).manual_clock().start().await;
+    let mut trail = Trail::of(&gateway).await;
+    let mut api = gateway.api();
+    let first = program(&mut api).await;
+    trail.tells(&["login success token by ann"]).await;
+    let mut browser = signed_in(&gateway, "ann").await;
+    trail.tells(&["login success - by ann"]).await;
+    let page = browser.open("/auth/account/sessions").await;
+    let family = page.text().split("name=\"app\" value=\"").nth(1).unwrap()[..36].to_owned();
+    assert_eq!(press(&mut browser, "/auth/account/sessions", &[("app", &family)]).await.status, 303);
+    trail.tells(&["session_revocation success program by ann"]).await;
+    assert_eq!(api.post(REFRESH, &json!({ "refreshToken": first["refreshToken"] })).await.status, 401);
+    let second = program(&mut api).await;
+    assert_eq!(api.post(REFRESH, &json!({ "refreshToken": second["refreshToken"] })).await.status, 200);
+    gateway.advance(Duration::from_secs(11));
+    assert_eq!(api.post(REFRESH, &json!({ "refreshToken": second["refreshToken"] })).await.status, 401);
+    trail.tells(&["login success token by ann", "refresh_token_reuse failure family_ended by ann"]).await;
+    let third = program(&mut api).await;
+    api.authorization = Some(format!("Bearer {}", third["accessToken"].as_str().unwrap()));
+    assert_eq!(api.post("/api/auth/logout", &json!({})).await.status, 204);
+    trail.tells(&["login success token by ann", "logout success token by ann"]).await;
+}
+
+async fn program(api: &mut ApiClient) -> Value {
+    let answer = api.post("/api/auth/login", &json!({ "username": "ann", "password": PASSWORD })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
 }
