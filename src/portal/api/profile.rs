@@ -22,7 +22,6 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ProfileChange)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "absent leaves a value, null removes it")]
 pub(super) struct Body {
     /// Sign-in name.
     #[serde(default, deserialize_with = "present")]
