@@ -25,13 +25,13 @@ pub enum TokenCommand {
         #[arg(long)]
         name: String,
         /// Only at this host
-        #[arg(long)]
+        #[arg(long, value_parser = limit)]
         host: Option<String>,
         /// Only at this path and what lies below it
-        #[arg(long)]
+        #[arg(long, value_parser = limit)]
         path: Option<String>,
         /// Only with this method, any number of times; GET is HEAD, too
-        #[arg(long = "method", value_name = "METHOD")]
+        #[arg(long = "method", value_name = "METHOD", value_parser = limit)]
         methods: Vec<String>,
         /// How long it works, for example 90d [default: until it is revoked]
         #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -53,6 +53,11 @@ pub enum TokenCommand {
         #[arg(value_name = "ID|NAME")]
         token: String,
     },
+}
+
+/// An empty limit, as of a variable that is not set, would be none at all.
+fn limit(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("it is empty and would limit nothing, leave the option out".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// Opens the configured stores and runs the command; what it returns goes to standard output.
@@ -206,7 +211,9 @@ mod tests {
         let said = perform_on(&app, "create ann --name x --path api --method TRACE").await.unwrap_err();
         assert!(said.starts_with("path: write the beginning of a path") && said.contains("; method: "), "{said}");
         assert!(perform_on(&app, "create nobody --name x").await.is_err());
-        for line in ["create ann", "create ann --name x --expires soon", "create ann --name x --expires 0", "revoke ann"] {
+        let without_limit = ["create ann --name x --host=", "create ann --name x --path=", "create ann --name x --method GET --method="];
+        let wrong = ["create ann", "create ann --name x --expires soon", "create ann --name x --expires 0", "revoke ann"];
+        for line in wrong.into_iter().chain(without_limit) {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }
         for _ in 0..2 {

@@ -18,7 +18,7 @@ use std::collections::HashSet;
 /// Cookies of ours, under any scheme and domain setting: their names begin with one of these.
 const OWN_COOKIES: [&str; 3] = ["__Host-portcullis", "__Secure-portcullis", "portcullis"];
 /// Folded names, beside the identity headers, that no client may send.
-const NEVER: [&str; 2] = ["x-rewrite-url", "x-original-"];
+const NEVER: [&str; 4] = ["x-rewrite-url", "x-original-", "x-auth-request-", "x-forwarded-access-token"];
 /// Folded names that only a trusted proxy may send, and only spelt like this: another spelling is its client's.
 const FROM_PROXIES_ONLY: [&str; 5] = ["x-forwarded-", "forwarded", "x-real-ip", "traceparent", "tracestate"];
 /// Folded names by which a request asks to be taken for one of another method.
@@ -307,6 +307,8 @@ mod tests {
                 "X-User-Assertion",
                 "Remote-User",
                 "X-Auth-Request-Email",
+                "X-Auth-Request-Access-Token",
+                "X-Forwarded-Access-Token",
                 "X-Original-URL",
                 "X-Rewrite-Url",
             ] {

@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 pub(super) struct Body {
     username: Option<String>,
     email: Option<String>,
-    #[schema(required, format = Password)]
+    #[schema(required, value_type = String, format = Password)]
     password: Option<String>,
     /// Code of a second factor, where the account has one.
     #[serde(rename = "code")]

@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 #[schema(as = ResetRequest)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Request {
-    #[schema(required)]
+    #[schema(required, value_type = String)]
     email: Option<String>,
 }
 
@@ -34,10 +34,10 @@ pub(super) struct Request {
 #[serde(deny_unknown_fields)]
 pub(super) struct Confirmation {
     /// Out of the link.
-    #[schema(required)]
+    #[schema(required, value_type = String)]
     token: Option<String>,
     /// The new one.
-    #[schema(required, format = Password)]
+    #[schema(required, value_type = String, format = Password)]
     password: Option<String>,
 }
 

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 #[schema(as = Refresh)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Body {
-    #[schema(required)]
+    #[schema(required, value_type = String)]
     refresh_token: Option<String>,
 }
 
@@ -43,8 +43,8 @@ pub(super) async fn submit(asking: Asking, JsonBody(body): JsonBody) -> Response
 pub(super) fn described() -> Endpoint {
     Endpoint::post("/refresh", "refresh", "Renew the tokens")
         .note(
-            "A refresh token is good for one renewal. One that was replaced ends its whole line, with all that came of it; sent once more \
-             within 10 seconds, as after a lost answer, it gets the same successor.",
+            "A refresh token is good for one renewal. One that was replaced ends its whole line, which renews nothing any more; sent once \
+             more within 10 seconds, as after a lost answer, it gets the same successor.",
         )
         .takes::<Body>([
             ("renewed", json!({ "refreshToken": document::REFRESH_TOKEN })),

@@ -62,7 +62,10 @@ fn personal_password(pair: &[u8]) -> Option<Unproven> {
 /// Whether one of ours stands anywhere where some server would find it: behind a comma, a tab, in quotes, in another base64.
 fn holds_ours(line: &str, is_ours: &impl Fn(&str) -> bool) -> bool {
     line.split(',').any(|part| {
-        let mut words = part.split([' ', '\t', '"', '=', ';']).filter(|word| !word.is_empty()).peekable();
+        let mut words = part
+            .split([' ', '\t', '"', '\'', '=', ';', ':', '<', '>', '(', ')', '[', ']', '{', '}', '|'])
+            .filter(|word| !word.is_empty())
+            .peekable();
         let of_other_scheme = words.peek().is_some_and(|word| is_other_scheme(word));
         !of_other_scheme && words.any(|word| PersonalText::is_meant(word) || is_ours(word) || is_personal_pair(word))
     })
@@ -171,6 +174,11 @@ mod tests {
             &format!("Basic abc,Bearer {PERSONAL}"),
             &format!("Digest a=\"b\", Bearer {PERSONAL}"),
             &format!("Bearer \"{PERSONAL}\""),
+            &format!("Bearer '{PERSONAL}'"),
+            &format!("Bearer <{OURS}>"),
+            &format!("Bearer: {PERSONAL}"),
+            &format!("Bearer:{OURS}"),
+            &format!("Basic alice:{PERSONAL}"),
             &format!("Bearer token={PERSONAL}"),
             &format!("Bearer Bearer {PERSONAL}"),
             &format!("Basic {PERSONAL}"),
