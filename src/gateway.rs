@@ -461,7 +461,7 @@ impl ProxyHttp for CurrentGateway {
     /// Phase 5: log.
     async fn logging(&self, exchange: &mut Exchange, error: Option<&Error>, passage: &mut Passage) {
         if let Some(error) = error.filter(|error| *error.esource() != ErrorSource::Downstream) {
-            tracing::warn!(event = "upstream_failed", error = %error.etype().as_str(), context = ?error.context, "upstream failed");
+            tracing::warn!(event = "upstream_failed", error = %error.etype().as_str(), context = error.context.as_ref().map(pingora::ImmutStr::as_str), "upstream failed");
             let is_upstreams = fault_of(error).is_some_and(|fault| fault.is_upstreams());
             if let Some(route) = passage.route.filter(|_| is_upstreams) {
                 passage.tally.unanswered(passage.gateway.0.routes.meter(route));

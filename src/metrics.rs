@@ -86,7 +86,7 @@ metrics! {
     sessions_active: Told;
     /// Look-ups of sessions, by whether memory had them; only SQLite's store keeps sessions in memory too.
     session_cache_total: Counters<CacheResult>;
-    /// Accounts that were locked for a time after too many failures.
+    /// Accounts, and names that nobody has, that were locked for a time after too many failures.
     lockouts_total: IntCounter;
     /// Attempts that were refused since there were too many, by what was attempted; locked accounts are not among them.
     rate_limited_total: Counters<Endpoint>;

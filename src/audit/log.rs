@@ -19,6 +19,6 @@ pub(super) fn write(record: &Record) {
         account = record.actor.account.map(display),
         subject_account = subject.and_then(|subject| subject.account).map(display),
         subject = subject.map(|subject| subject.name.as_str()),
-        user = record.actor.name,
+        user = Some(record.actor.name.as_str()).filter(|name| !name.is_empty()),
     );
 }

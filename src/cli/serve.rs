@@ -32,9 +32,16 @@ pub(super) fn serve(serving: Serving, announce: impl AsyncFnOnce(&Running, &Arc<
         // The very first thing: a signal that nobody listens for would end the process.
         let hangup = listen_for(SignalKind::hangup())?;
         let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
-        let app = App::open(Arc::new(settings), Arc::new(SystemClock)).map_err(|error| error.to_string())?;
-        app.start().map_err(|error| error.to_string())?;
+        let opening = tokio::task::spawn_blocking(|| App::open(Arc::new(settings), Arc::new(SystemClock)));
+        let opened = tokio::select! {
+            opened = opening => opened.map_err(|error| format!("cannot open the stores: {error}"))?,
+            // Stores are waited for, but not by who wants the end.
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
+        let app = opened.map_err(|error| error.to_string())?;
         let running = server::start(app.clone(), &workers).await.map_err(|error| error.to_string())?;
+        app.start().map_err(|error| error.to_string())?;
         announce(&running, &app).await?;
         drop(app);
         let live = running.live().clone();

@@ -26,7 +26,7 @@ pub(super) fn check(root: &Section<'_>, settings: &Settings) {
         warn(root, "stores.sessions", "sessions cross the network unencrypted; write rediss:// where Redis has a certificate");
     }
     if settings.log.level == tracing::Level::TRACE {
-        warn(root, "log.level", "trace logs whole requests, among them what users type; use it for a short time only");
+        warn(root, "log.level", "trace logs more of each request than anybody reads; use it for a short time only");
     }
 }
 

@@ -75,11 +75,10 @@ impl Recovery {
     /// A token that does not work is a failure of whoever presents it; one that works is never held up by those.
     async fn refuse(&self, client: &Client) -> ResetError {
         let failed = Event::by(Party::unknown(""), Action::PasswordReset, Outcome::Failure, client);
-        self.audit.record(failed.because("invalid_token"));
-        match self.throttle.request(Endpoint::ResetConfirm, client).await {
-            Ok(_counted) => ResetError::BadToken,
-            Err(throttled) => throttled.into(),
-        }
+        let counted = self.throttle.request(Endpoint::ResetConfirm, client).await;
+        let is_limited = matches!(counted, Err(Throttled::TooMany(_)));
+        self.audit.record(failed.because(if is_limited { "rate_limited" } else { "invalid_token" }));
+        counted.map_or_else(ResetError::from, |_counted| ResetError::BadToken)
     }
 
     fn check_password(&self, account: &Account, new: &Password) -> Result<(), ResetError> {

@@ -46,6 +46,18 @@ async fn serve_prints_where_it_listens_and_ends_well_on_sigterm() {
     assert_eq!((healthy.code, healthy.stderr.lines().count()), (Some(1), 1), "{healthy:?}");
 }
 
+/// Contract 2: a store that says nothing keeps nobody from ending it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_waits_for_its_stores_can_be_stopped() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let secret = "not-much-of-a-secret-but-long-enough-for-tests";
+    let folder = configured(&format!("secret: {secret}\nstores: {{ sessions: 'redis://{}' }}\n", silent.local_addr().unwrap()));
+    let mut program = Program::start(folder.path(), &["serve"]);
+    let _connection = within_patience("the gateway to ask its store", silent.accept()).await.unwrap();
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().await, Some(0));
+}
+
 /// Contract 2: the process ends with the last request.
 #[tokio::test(flavor = "multi_thread")]
 async fn on_sigterm_a_running_request_is_finished_first() {

@@ -89,6 +89,17 @@ async fn floods_of_registrations_are_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn guesses_of_reset_links_are_recorded() {
+    let gateway = with_mail(TestGateway::with(YAML)).limited().set("RATE_LIMIT__ATTEMPTS", "1").start().await;
+    let mut trail = Trail::of(&gateway).await;
+    for status in [400, 429] {
+        let guess = json!({ "token": "x", "password": NEW });
+        assert_eq!(gateway.api().post("/api/auth/password-reset/confirm", &guess).await.status, status);
+    }
+    trail.tells(&["password_reset failure invalid_token by nobody", "password_reset failure rate_limited by nobody"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn changes_are_recorded() {
     let gateway = with_mail(TestGateway::with(YAML)).user("ann", &[]).start().await;
     let (mut browser, mut mailbox) = (signed_in(&gateway, "ann").await, Mailbox::of(&gateway));
